@@ -1,0 +1,43 @@
+# Everything runs from one virtual environment that `make` builds and keeps up to date by itself.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo up test test-fast lint format bench clean help
+
+help:            ## Say what each target does
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]'
+	@touch $@
+
+demo: $(STAMP)   ## Start the whole stack, make one video from a prompt and download it
+	$(BIN)/cascade demo
+
+up: $(STAMP)     ## Start the whole stack on this machine and keep it running
+	$(BIN)/cascade up
+
+test: $(STAMP)   ## Run every test
+	$(BIN)/pytest
+
+test-fast: $(STAMP)  ## Run the tests that take seconds
+	$(BIN)/pytest -m 'not slow'
+
+lint: $(STAMP)   ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Write the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## Run the benchmarks
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:           ## Remove the environment and what was generated
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,45 @@
+"""What a stage is to the rest of the cascade: a pure function from tensors to a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.clip import Clip, PromptEmbeddings
+from models.presets import StageSpec
+
+OnStep = Callable[[int, int], None]
+"""Called after denoising step k of n; raising inside it stops the stage between two steps."""
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """All that a stage's output depends on, beside its checkpoint.
+
+    Attributes:
+        spec: the stage with the request's choices filled in (`Preset.resolve`).
+        prompt, negative_prompt: as the user wrote them; most stages only read the embeddings.
+        embeddings: of both, by the stage's text encoder.
+        seeds: one per video of the batch; a seed fixes its video whatever else is in the batch.
+        clip: the previous stage's output, batch of len(seeds); None for the first stage.
+    """
+
+    spec: StageSpec
+    prompt: str
+    negative_prompt: str
+    embeddings: PromptEmbeddings
+    seeds: tuple[int, ...]
+    clip: Clip | None = None
+
+
+class Stage(Protocol):
+    """One loaded stage. Made by `models.stages.load_stage`."""
+
+    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
+        """Embed a prompt with the text encoder this stage's spec names (loaded at first use)."""
+        ...
+
+    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+        """Run the stage: a clip of len(inputs.seeds) videos of the spec's frames, height, width and fps."""
+        ...

@@ -1,0 +1,234 @@
+"""The job record and its legal transitions, as pure functions from a job to the next one.
+
+    queued -> in_progress -> completed | failed | cancelled
+
+A stage of a job goes pending -> queued -> in_progress -> completed | failed | cancelled; it falls back from
+in_progress to queued when its worker is lost or hands it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from models.presets import Preset, StageKind, StageSpec, get_preset
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class StageStatus(StrEnum):
+    PENDING = "pending"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class IllegalTransition(Exception):
+    """The job is not in a state that allows this change."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A reference to stored bytes.
+
+    Attributes:
+        place: `redis` or `s3`.
+        key: the Redis key or the S3 object key.
+        size_bytes: how many bytes are stored.
+        sha256: hex digest of the bytes; a reader verifies it before use.
+        media_type: such as `video/mp4` or `application/vnd.safetensors`.
+    """
+
+    place: str
+    key: str
+    size_bytes: int
+    sha256: str
+    media_type: str
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind."""
+
+    preset: str
+    prompt: str
+    seed: int
+    negative_prompt: str | None = None
+    size: str | None = None
+    steps: Mapping[str, int] = field(default_factory=dict)
+    guidance_scale: Mapping[str, float] = field(default_factory=dict)
+
+    def resolve(self) -> tuple[StageSpec, ...]:
+        """The preset's stages with this request's choices. Raises InvalidParameter."""
+        return self.cascade().resolve(self.size, self.steps, self.guidance_scale)
+
+    def cascade(self) -> Preset:
+        return get_preset(self.preset)
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One stage of one job. Times are Unix seconds; `step` of `steps` denoising steps are done."""
+
+    kind: StageKind
+    steps: int
+    status: StageStatus = StageStatus.PENDING
+    step: int = 0
+    attempts: int = 0
+    worker: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    gpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+    artifact: Artifact | None = None
+    preview: Artifact | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed: a stable code, what happened in words, and the stage where."""
+
+    code: str
+    message: str
+    stage: StageKind | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The record that the gateway shows and the workers move along."""
+
+    id: str
+    request: JobRequest
+    created_at: float
+    stages: tuple[StageRecord, ...]
+    status: JobStatus = JobStatus.QUEUED
+    started_at: float | None = None
+    finished_at: float | None = None
+    failure: Failure | None = None
+
+    def stage(self, kind: StageKind) -> StageRecord:
+        return next(stage for stage in self.stages if stage.kind == kind)
+
+    def next_kind(self, kind: StageKind) -> StageKind | None:
+        """The stage after `kind`, None after the last."""
+        kinds = [stage.kind for stage in self.stages]
+        following = kinds[kinds.index(kind) + 1 :]
+        return following[0] if following else None
+
+    @property
+    def progress(self) -> float:
+        """0..1: finished denoising steps over all steps of the job."""
+        total = sum(stage.steps for stage in self.stages)
+        return sum(stage.step for stage in self.stages) / total
+
+
+def new_job(job_id: str, request: JobRequest, now: float) -> Job:
+    """A queued job whose first stage is queued. Raises InvalidParameter if the preset does not offer it."""
+    records = [StageRecord(kind=spec.kind, steps=spec.steps) for spec in request.resolve()]
+    records[0] = replace(records[0], status=StageStatus.QUEUED)
+    return Job(id=job_id, request=request, created_at=now, stages=tuple(records))
+
+
+def start_stage(job: Job, kind: StageKind, worker: str, now: float) -> Job:
+    """A worker takes the stage: from queued, or again from in_progress after a lost worker."""
+    _require(job, kind, StageStatus.QUEUED, StageStatus.IN_PROGRESS)
+    attempts = job.stage(kind).attempts + 1
+    job = replace(job, status=JobStatus.IN_PROGRESS, started_at=job.started_at or now)
+    return _with_stage(
+        job,
+        kind,
+        status=StageStatus.IN_PROGRESS,
+        attempts=attempts,
+        worker=worker,
+        step=0,
+        started_at=now,
+    )
+
+
+def advance_stage(job: Job, kind: StageKind, step: int, steps: int) -> Job:
+    """Denoising step `step` of `steps` is done."""
+    _require(job, kind, StageStatus.IN_PROGRESS)
+    return _with_stage(job, kind, step=step, steps=steps)
+
+
+def requeue_stage(job: Job, kind: StageKind) -> Job:
+    """The stage goes back to its queue: its worker was lost, hit a transient fault or handed it back."""
+    _require(job, kind, StageStatus.QUEUED, StageStatus.IN_PROGRESS)
+    return _with_stage(job, kind, status=StageStatus.QUEUED, worker=None, step=0)
+
+
+def complete_stage(
+    job: Job,
+    kind: StageKind,
+    now: float,
+    artifact: Artifact,
+    preview: Artifact,
+    gpu_s: float,
+    peak_memory_bytes: int,
+) -> Job:
+    """The stage's artifact is stored; the next stage is queued, or the job is completed."""
+    _require(job, kind, StageStatus.IN_PROGRESS)
+    steps = job.stage(kind).steps
+    job = _with_stage(
+        job,
+        kind,
+        status=StageStatus.COMPLETED,
+        step=steps,
+        finished_at=now,
+        artifact=artifact,
+        preview=preview,
+        gpu_s=gpu_s,
+        peak_memory_bytes=peak_memory_bytes,
+    )
+    following = job.next_kind(kind)
+    if following is None:
+        return replace(job, status=JobStatus.COMPLETED, finished_at=now)
+    return _with_stage(job, following, status=StageStatus.QUEUED)
+
+
+def fail(job: Job, failure: Failure, now: float) -> Job:
+    """The job ends as failed, and with it the stage where it failed."""
+    _require_open(job)
+    if failure.stage is not None:
+        job = _with_stage(job, failure.stage, status=StageStatus.FAILED, finished_at=now)
+    return replace(job, status=JobStatus.FAILED, finished_at=now, failure=failure)
+
+
+def cancel(job: Job, now: float) -> Job:
+    """The user ends the job; stages that have not finished are cancelled."""
+    _require_open(job)
+    open_stages = [s.kind for s in job.stages if s.status in (StageStatus.QUEUED, StageStatus.IN_PROGRESS)]
+    for kind in open_stages:
+        job = _with_stage(job, kind, status=StageStatus.CANCELLED, finished_at=now)
+    return replace(job, status=JobStatus.CANCELLED, finished_at=now)
+
+
+def _require_open(job: Job) -> None:
+    if job.status.final:
+        raise IllegalTransition(f"job {job.id} is {job.status} already")
+
+
+def _require(job: Job, kind: StageKind, *allowed: StageStatus) -> None:
+    _require_open(job)
+    status = job.stage(kind).status
+    if status not in allowed:
+        raise IllegalTransition(f"stage {kind} of job {job.id} is {status}, not {' or '.join(allowed)}")
+
+
+def _with_stage(job: Job, kind: StageKind, **changes: Any) -> Job:
+    stages = tuple(replace(s, **changes) if s.kind == kind else s for s in job.stages)
+    return replace(job, stages=stages)

@@ -1,0 +1,100 @@
+"""All configuration, in one place: typed, validated at start, read from `CASCADE_` environment variables.
+
+The gateway, the workers and the command line share it, so that one set of variables describes a deployment.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import field_validator
+
+from models.execution import DType
+from models.presets import PRESETS
+
+
+class Settings(BaseSettings):
+    """One attribute, one variable: `redis_url` is `CASCADE_REDIS_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="CASCADE_", extra="ignore", frozen=True)
+
+    presets: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("shapes",), description="Cascades this deployment offers, comma-separated; the first is the default."
+    )
+    checkpoints_dir: Path = Field(
+        Path("checkpoints"), description="Folder of local checkpoints; a name not found there is a hub name."
+    )
+    device: str = Field("auto", description="Device of the workers: auto, cpu, cuda, cuda:1, ...")
+    dtype: DType = Field("auto", description="Precision of the networks.")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Queue, job records and small tensors.")
+    s3_endpoint_url: str | None = Field(None, description="S3 server as workers reach it; unset is AWS.")
+    s3_public_endpoint_url: str | None = Field(
+        None, description="S3 server as clients reach it, in presigned URLs; unset is the same."
+    )
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_bucket: str = Field("cascade", description="Bucket for clips and videos; made at start if missing.")
+    s3_access_key: SecretStr | None = Field(None, description="S3 access key; unset uses boto3's chain.")
+    s3_secret_key: SecretStr | None = Field(None, description="S3 secret key.")
+    presign_expiry_s: int = Field(3600, ge=1, le=604800, description="How long download URLs hold.")
+
+    inline_artifact_max_bytes: int = Field(
+        1 << 20, ge=0, description="Tensors up to this size travel through Redis, larger ones through S3."
+    )
+    intermediate_ttl_s: int = Field(86_400, ge=60, description="How long tensors in Redis are kept.")
+
+    lease_s: float = Field(
+        30.0, ge=1, description="A stage whose worker gives no sign for this long is given to another."
+    )
+    max_attempts: int = Field(3, ge=1, description="How often a stage is tried before its job fails.")
+    retry_backoff_s: float = Field(2.0, ge=0, description="Wait before the second try; doubles each time.")
+    stage_time_limit_s: int = Field(3600, ge=1, description="A stage may take this long.")
+    visibility_timeout_s: int = Field(
+        7200, ge=1, description="When Redis redelivers an unacknowledged task; above the stage time limit."
+    )
+    drain_s: float = Field(
+        30.0, ge=0, description="A worker told to stop finishes its stage within this, else hands it back."
+    )
+
+    host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the gateway; 0 takes a free one.")
+    max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body.")
+    max_prompt_chars: int = Field(1000, ge=1, description="Longest prompt and negative prompt.")
+
+    data_dir: Path = Field(
+        Path(".cascade"), description="Where `cascade up` keeps the data of its own Redis and S3 servers."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _split_presets(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("presets")
+    @classmethod
+    def _known_presets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in PRESETS]
+        if unknown or not value:
+            raise ValueError(f"unknown presets {unknown}; choose from {', '.join(PRESETS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _outlived_by_visibility(self) -> Self:
+        if self.visibility_timeout_s <= self.stage_time_limit_s + self.drain_s:
+            raise ValueError(
+                f"CASCADE_VISIBILITY_TIMEOUT_S ({self.visibility_timeout_s}) must be above "
+                f"CASCADE_STAGE_TIME_LIMIT_S + CASCADE_DRAIN_S "
+                f"({self.stage_time_limit_s} + {self.drain_s:g}): a running stage would be delivered twice"
+            )
+        return self
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once. Raises pydantic.ValidationError naming each wrong variable."""
+    return Settings()
