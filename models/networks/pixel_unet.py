@@ -1,0 +1,353 @@
+"""The pixel video UNet of keyframes, interpolation and super-resolution (Show-1, sections 3.2 to 3.5).
+
+Spatial layers are DeepFloyd IF's image UNet; temporal convolution and attention follow each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from diffusers.models.activations import get_activation
+from diffusers.models.embeddings import TextTimeEmbedding, TimestepEmbedding, Timesteps
+from torch import Tensor, nn
+
+from models.networks.attention import AddedKVAttention
+from models.networks.config import from_config, per_level
+from models.networks.resnet import Resample, ResnetBlock
+from models.networks.temporal import TemporalConvolution, TemporalTransformer
+
+TRANSFORMER_IN_HEADS, TRANSFORMER_IN_HEAD_WIDTH = 8, 64
+
+FIXED_KEYS: Mapping[str, tuple[Any, ...]] = {
+    "sample_size": (),
+    "mid_block_type": ("UNetMidBlock3DSimpleCrossAttn",),
+    "encoder_hid_dim_type": ("text_proj", None),
+    "addition_embed_type": ("text",),
+    "resnet_time_scale_shift": ("scale_shift",),
+    "resnet_skip_time_act": (True,),
+    "center_input_sample": (False,),
+    "class_embeddings_concat": (False,),
+    "conv_in_kernel": (3,),
+    "conv_out_kernel": (3,),
+    "downsample_padding": (),
+    "dual_cross_attention": (False,),
+    "num_class_embeds": (None,),
+    "projection_class_embeddings_input_dim": (None,),
+    "time_cond_proj_dim": (None,),
+    "time_embedding_dim": (None,),
+    "time_embedding_type": ("positional",),
+    "timestep_post_act": (None,),
+    "upcast_attention": (),
+    "use_linear_projection": (),
+    "num_attention_heads": (None,),
+}
+
+
+@dataclass(frozen=True)
+class PixelUNetConfig:
+    """The published keys of `unet/config.json` that shape the network; one value or one per level.
+
+    `attention_head_dim` is the width of a spatial head, and the *number* of heads of a temporal attention,
+    as published. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
+    """
+
+    in_channels: int
+    out_channels: int
+    down_block_types: tuple[str, ...]
+    up_block_types: tuple[str, ...]
+    block_out_channels: tuple[int, ...]
+    cross_attention_dim: int
+    encoder_hid_dim: int
+    layers_per_block: int | tuple[int, ...] = 2
+    attention_head_dim: int | tuple[int, ...] = 64
+    only_cross_attention: bool | tuple[bool, ...] = False
+    mid_block_only_cross_attention: bool | None = None
+    cross_attention_norm: str | None = None
+    addition_embed_type_num_heads: int = 64
+    class_embed_type: str | None = None
+    act_fn: str = "silu"
+    time_embedding_act_fn: str | None = None
+    norm_num_groups: int = 32
+    norm_eps: float = 1e-5
+    flip_sin_to_cos: bool = True
+    freq_shift: int = 0
+    resnet_out_scale_factor: float = 1.0
+    mid_block_scale_factor: float = 1.0
+    transfromer_in_opt: bool = False
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Raises CheckpointError for a key that would change the arithmetic and is not supported."""
+        return from_config(cls, config, FIXED_KEYS)
+
+
+class PixelVideoUNet(nn.Module):
+    """Predicts noise (and its variance where `out_channels` is doubled) of a pixel video."""
+
+    def __init__(self, config: PixelUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.block_out_channels
+        levels = len(widths)
+        time_width = widths[0] * 4
+        depths = per_level(config.layers_per_block, levels, "layers_per_block")
+        head_dims = per_level(config.attention_head_dim, levels, "attention_head_dim")
+        only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
+
+        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
+        self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
+        self.class_embedding = _class_embedding(config, widths[0], time_width)
+        self.add_embedding = TextTimeEmbedding(
+            config.encoder_hid_dim, time_width, config.addition_embed_type_num_heads
+        )
+        self.encoder_hid_proj = nn.Linear(config.encoder_hid_dim, config.cross_attention_dim)
+        self.time_activation = (
+            get_activation(config.time_embedding_act_fn) if config.time_embedding_act_fn else nn.Identity()
+        )
+        if config.transfromer_in_opt:
+            self.transformer_in = TemporalTransformer(
+                widths[0],
+                TRANSFORMER_IN_HEADS,
+                TRANSFORMER_IN_HEAD_WIDTH,
+                config.norm_num_groups,
+            )
+
+        self.down_blocks = nn.ModuleList()
+        skips = [widths[0]]
+        for level, kind in enumerate(config.down_block_types):
+            last = level == levels - 1
+            inputs = [widths[max(level - 1, 0)]] + [widths[level]] * (depths[level] - 1)
+            self.down_blocks.append(
+                Level(
+                    config,
+                    inputs,
+                    widths[level],
+                    head_dims[level],
+                    attention=_has_attention(kind),
+                    only_cross_attention=only_cross[level],
+                    resample="none" if last else "down",
+                )
+            )
+            skips += [widths[level]] * (depths[level] + (0 if last else 1))
+
+        self.mid_block = MidBlock(
+            config, widths[-1], head_dims[-1], only_cross_attention=_mid_only_cross(config)
+        )
+
+        self.up_blocks = nn.ModuleList()
+        below = widths[-1]
+        for index, kind in enumerate(config.up_block_types):
+            level = levels - 1 - index
+            inputs = []
+            for _ in range(depths[level] + 1):
+                inputs.append(below + skips.pop())
+                below = widths[level]
+            self.up_blocks.append(
+                Level(
+                    config,
+                    inputs,
+                    widths[level],
+                    head_dims[level],
+                    attention=_has_attention(kind),
+                    only_cross_attention=only_cross[level],
+                    resample="none" if level == 0 else "up",
+                )
+            )
+
+        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
+        self.conv_activation = get_activation(config.act_fn)
+        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor | int,
+        encoder_hidden_states: Tensor,
+        class_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Predict the noise of a video.
+
+        Args:
+            sample: (batch, in_channels, frames, height, width); height and width divisible by 2^(levels - 1).
+            timestep: 0..999, one for all or (batch,).
+            encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
+            class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
+        Returns:
+            (batch, out_channels, frames, height, width).
+        """
+        batch, _, num_frames, _, _ = sample.shape
+        time = self._time_embedding(sample, timestep, encoder_hidden_states, class_labels)
+        time = time.repeat_interleave(num_frames, dim=0)
+        text = self.encoder_hid_proj(encoder_hidden_states).repeat_interleave(num_frames, dim=0)
+
+        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
+        if self.config.transfromer_in_opt:
+            hidden = self.transformer_in(hidden, num_frames)
+        skips = [hidden]
+        for block in self.down_blocks:
+            for hidden in block.down(hidden, time, text, num_frames):  # noqa: B020
+                skips.append(hidden)
+        hidden = self.mid_block(hidden, time, text, num_frames)
+        for block in self.up_blocks:
+            hidden = block.up(hidden, skips, time, text, num_frames)
+        hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
+        return hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
+
+    def _time_embedding(
+        self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None
+    ) -> Tensor:
+        batch = sample.shape[0]
+        timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch)
+        time = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        if self.class_embedding is not None:
+            if class_labels is None:
+                raise ValueError("this UNet is conditioned on a noise level: class_labels (batch,) is needed")
+            time = time + self.class_embedding(self.time_proj(class_labels).to(sample.dtype))
+        return self.time_activation(time + self.add_embedding(text))
+
+
+class Level(nn.Module):
+    """One resolution of the UNet: per layer resnet, temporal convolution, attention, temporal attention."""
+
+    def __init__(
+        self,
+        config: PixelUNetConfig,
+        in_channels: list[int],
+        channels: int,
+        head_dim: int,
+        *,
+        attention: bool,
+        only_cross_attention: bool,
+        resample: Resample,
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(_resnet(config, width, channels) for width in in_channels)
+        self.temp_convs = nn.ModuleList(_temporal_convolution(config, channels) for _ in in_channels)
+        if attention:
+            self.attentions = nn.ModuleList(
+                _attention(config, channels, head_dim, only_cross_attention=only_cross_attention)
+                for _ in in_channels
+            )
+            self.temp_attentions = nn.ModuleList(
+                _temporal_attention(config, channels, head_dim) for _ in in_channels
+            )
+        self.has_attention = attention
+        if resample != "none":
+            name = "downsamplers" if resample == "down" else "upsamplers"
+            setattr(self, name, nn.ModuleList([_resnet(config, channels, channels, resample=resample)]))
+
+    def down(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> list[Tensor]:
+        """The feature maps after each layer and after downsampling, all kept for the way up."""
+        outputs = []
+        for index in range(len(self.resnets)):
+            hidden = self._layer(index, hidden, time, text, num_frames)
+            outputs.append(hidden)
+        for resnet in getattr(self, "downsamplers", ()):
+            hidden = resnet(hidden, time)
+            outputs.append(hidden)
+        return outputs
+
+    def up(self, hidden: Tensor, skips: list[Tensor], time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        """Each layer takes the feature map kept last on the way down from `skips`."""
+        for index in range(len(self.resnets)):
+            hidden = torch.cat([hidden, skips.pop()], dim=1)
+            hidden = self._layer(index, hidden, time, text, num_frames)
+        for resnet in getattr(self, "upsamplers", ()):
+            hidden = resnet(hidden, time)
+        return hidden
+
+    def _layer(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        hidden = self.temp_convs[index](self.resnets[index](hidden, time), num_frames)
+        if self.has_attention:
+            hidden = self.temp_attentions[index](self.attentions[index](hidden, text), num_frames)
+        return hidden
+
+
+class MidBlock(nn.Module):
+    """The lowest resolution: resnet, then attention and resnet, each followed by its temporal layer."""
+
+    def __init__(
+        self, config: PixelUNetConfig, channels: int, head_dim: int, *, only_cross_attention: bool
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            _resnet(config, channels, channels, output_scale=config.mid_block_scale_factor) for _ in range(2)
+        )
+        self.temp_convs = nn.ModuleList(_temporal_convolution(config, channels) for _ in range(2))
+        self.attentions = nn.ModuleList(
+            [_attention(config, channels, head_dim, only_cross_attention=only_cross_attention)]
+        )
+        self.temp_attentions = nn.ModuleList([_temporal_attention(config, channels, head_dim)])
+
+    def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
+        hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
+        return self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+
+
+def _resnet(
+    config: PixelUNetConfig,
+    in_channels: int,
+    out_channels: int,
+    output_scale: float | None = None,
+    resample: Resample = "none",
+) -> ResnetBlock:
+    return ResnetBlock(
+        in_channels,
+        out_channels,
+        config.block_out_channels[0] * 4,
+        config.norm_num_groups,
+        config.norm_eps,
+        config.act_fn,
+        scale_shift=True,
+        skip_time_act=True,
+        output_scale=config.resnet_out_scale_factor if output_scale is None else output_scale,
+        resample=resample,
+    )
+
+
+def _attention(
+    config: PixelUNetConfig, channels: int, head_dim: int, *, only_cross_attention: bool
+) -> AddedKVAttention:
+    return AddedKVAttention(
+        channels,
+        head_dim,
+        config.cross_attention_dim,
+        config.norm_num_groups,
+        config.cross_attention_norm,
+        only_cross_attention=only_cross_attention,
+    )
+
+
+def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalConvolution:
+    return TemporalConvolution(channels, config.norm_num_groups)
+
+
+def _temporal_attention(config: PixelUNetConfig, channels: int, head_dim: int) -> TemporalTransformer:
+    return TemporalTransformer(channels, head_dim, channels // head_dim, config.norm_num_groups)
+
+
+def _has_attention(block_type: str) -> bool:
+    if block_type in ("SimpleCrossAttnDownBlock3D", "SimpleCrossAttnUpBlock3D"):
+        return True
+    if block_type in ("ResnetDownsampleBlock3D", "ResnetUpsampleBlock3D"):
+        return False
+    raise ValueError(f"a pixel video UNet has no block {block_type}")
+
+
+def _mid_only_cross(config: PixelUNetConfig) -> bool:
+    if config.mid_block_only_cross_attention is not None:
+        return config.mid_block_only_cross_attention
+    return config.only_cross_attention is True
+
+
+def _class_embedding(config: PixelUNetConfig, width: int, time_width: int) -> TimestepEmbedding | None:
+    if config.class_embed_type is None:
+        return None
+    if config.class_embed_type == "timestep":
+        return TimestepEmbedding(width, time_width, act_fn=config.act_fn)
+    raise ValueError(f'class_embed_type "{config.class_embed_type}" is not known; it may be timestep or null')

@@ -1,0 +1,74 @@
+"""Temporal layers that turn an image UNet into a video UNet (Show-1, section 3.2).
+
+Both start as the identity: a freshly extended image model gives every frame what it gave before.
+"""
+
+from __future__ import annotations
+
+from einops import rearrange
+from torch import Tensor, nn
+
+from models.networks.attention import TransformerBlock
+
+
+class TemporalConvolution(nn.Module):
+    """Four convolutions along time, after each spatial resnet; residual, the last one zero at the start."""
+
+    def __init__(self, channels: int, norm_num_groups: int = 32, dropout: float = 0.1) -> None:
+        super().__init__()
+
+        def layer(*, with_dropout: bool) -> nn.Sequential:
+            norm = [nn.GroupNorm(norm_num_groups, channels), nn.SiLU()]
+            conv = nn.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0))
+            return nn.Sequential(*norm, *([nn.Dropout(dropout)] if with_dropout else []), conv)
+
+        self.conv1 = layer(with_dropout=False)
+        self.conv2 = layer(with_dropout=True)
+        self.conv3 = layer(with_dropout=True)
+        self.conv4 = layer(with_dropout=True)
+        nn.init.zeros_(self.conv4[-1].weight)
+        nn.init.zeros_(self.conv4[-1].bias)
+
+    def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """(batch·frames, channels, height, width) to the same."""
+        video = rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames)
+        video = self.conv4(self.conv3(self.conv2(self.conv1(video))))
+        return hidden + rearrange(video, "b c f h w -> (b f) c h w")
+
+
+class TemporalTransformer(nn.Module):
+    """Self-attention of every pixel over its frames; residual, the output projection zero at the start.
+
+    Args:
+        channels: of the feature map.
+        heads, head_width: of the attention; heads x head_width may differ from `channels`.
+
+    The library in which the published checkpoints ran reshaped the output (frames, channels) of each pixel as
+    (channels, frames), moved both before height and width, and reshaped the whole to (batch·frames, channels):
+    the two reinterpretations undo each other, so the plain order here is theirs (the golden cases show it).
+    """
+
+    def __init__(self, channels: int, heads: int, head_width: int, norm_num_groups: int = 32) -> None:
+        super().__init__()
+        width = heads * head_width
+        self.norm = nn.GroupNorm(norm_num_groups, channels, eps=1e-6)
+        self.proj_in = nn.Linear(channels, width)
+        self.transformer_blocks = nn.ModuleList([TransformerBlock(width, heads, head_width)])
+        self.proj_out = nn.Linear(width, channels)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """(batch·frames, channels, height, width) to the same."""
+        height, width = hidden.shape[-2:]
+        video = self.norm(rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames))
+        sequence = self.proj_in(rearrange(video, "b c f h w -> (b h w) f c"))
+        for block in self.transformer_blocks:
+            sequence = block(sequence)
+        return hidden + rearrange(self.proj_out(sequence), "(b h w) f c -> (b f) c h w", h=height, w=width)
+
+
+def is_temporal(parameter_name: str) -> bool:
+    """Whether a UNet parameter belongs to a temporal layer; the others are the image model's."""
+    parts = parameter_name.split(".")
+    return any(part in ("temp_convs", "temp_attentions", "transformer_in") for part in parts)
