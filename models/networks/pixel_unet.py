@@ -189,9 +189,8 @@ class PixelVideoUNet(nn.Module):
             hidden = self.transformer_in(hidden, num_frames)
         skips = [hidden]
         for block in self.down_blocks:
-            for hidden in block.down(hidden, time, text, num_frames):  # noqa: B020
-                skips.append(hidden)
-        hidden = self.mid_block(hidden, time, text, num_frames)
+            skips += block.down(skips[-1], time, text, num_frames)
+        hidden = self.mid_block(skips[-1], time, text, num_frames)
         for block in self.up_blocks:
             hidden = block.up(hidden, skips, time, text, num_frames)
         hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))

@@ -1,0 +1,184 @@
+"""Loading checkpoints in the diffusers layout, from a directory or from the hub.
+
+    model_index.json  unet/config.json  unet/*.safetensors  scheduler/scheduler_config.json
+    text_encoder/  tokenizer/  vae/  image_noising_scheduler/
+
+Weights are safetensors only; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
+from transformers.utils import logging as transformers_logging
+
+from models.device import resolve_device, resolve_dtype
+from models.errors import CheckpointError
+from models.execution import Execution
+from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
+from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.text import ClipPromptEncoder, T5PromptEncoder
+
+transformers_logging.disable_progress_bar()  # a stage shows its own
+
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+SCHEDULERS = (
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "EulerDiscreteScheduler",
+    "PNDMScheduler",
+    "UniPCMultistepScheduler",
+)
+WEIGHTS = "diffusion_pytorch_model"
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Checkpoints:
+    """Finds checkpoints by name and loads their parts.
+
+    A name such as `shapes/keyframes` is a directory below `folder` if there is one, else a hub repository.
+    All methods raise CheckpointError, which names what is missing or misfits and where it was looked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """The directory of a checkpoint, downloaded from the hub if need be."""
+        local = self.folder / name
+        if not local.resolve().is_relative_to(self.folder.resolve()):
+            raise CheckpointError(f'checkpoint name "{name}" leads out of {self.folder}')
+        if local.is_dir():
+            return local
+        try:
+            return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            raise CheckpointError(
+                f'checkpoint "{name}" is neither the directory {local} nor to be had from the hub: {error}'
+            ) from error
+
+    def has(self, name: str, part: str) -> bool:
+        """Whether the checkpoint has the part, such as `vae`."""
+        return (self.path(name) / part).is_dir()
+
+    def pixel_unet(self, name: str, execution: Execution) -> PixelVideoUNet:
+        folder = self._part(name, "unet")
+        config = PixelUNetConfig.from_dict(_read_json(folder / "config.json"))
+        with torch.device("meta"):
+            unet = PixelVideoUNet(config)
+        return _with_weights(unet, folder, execution)
+
+    def latent_unet(self, name: str, execution: Execution) -> LatentVideoUNet:
+        folder = self._part(name, "unet")
+        config = LatentUNetConfig.from_dict(_read_json(folder / "config.json"))
+        with torch.device("meta"):
+            unet = LatentVideoUNet(config)
+        return _with_weights(unet, folder, execution)
+
+    def image_unet(self, name: str, execution: Execution) -> UNet2DConditionModel:
+        return _pretrained(UNet2DConditionModel, self._part(name, "unet"), execution)
+
+    def vae(self, name: str, execution: Execution) -> AutoencoderKL:
+        return _pretrained(AutoencoderKL, self._part(name, "vae"), execution)
+
+    def scheduler(self, name: str, part: str = "scheduler") -> Any:
+        """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
+        file = self._part(name, part) / "scheduler_config.json"
+        config = _read_json(file)
+        kind = config.get("_class_name")
+        if kind not in SCHEDULERS:
+            raise CheckpointError(f'{file}: scheduler "{kind}" is not one of {", ".join(SCHEDULERS)}')
+        return getattr(diffusers, kind).from_config(config)
+
+    def t5(self, name: str, execution: Execution) -> T5PromptEncoder:
+        encoder = _pretrained(T5EncoderModel, self._part(name, "text_encoder"), execution)
+        return T5PromptEncoder(self._tokenizer(name), encoder)
+
+    def clip(self, name: str, execution: Execution) -> ClipPromptEncoder:
+        encoder = _pretrained(CLIPTextModel, self._part(name, "text_encoder"), execution)
+        return ClipPromptEncoder(self._tokenizer(name), encoder)
+
+    def _tokenizer(self, name: str) -> Any:
+        folder = self._part(name, "tokenizer")
+        try:
+            return AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{folder}: the tokenizer cannot be read: {error}") from error
+
+    def _part(self, name: str, part: str) -> Path:
+        folder = self.path(name) / part
+        if not folder.is_dir():
+            raise CheckpointError(f'checkpoint "{name}" has no {part}/: looked in {folder.parent}')
+        return folder
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{file} is missing") from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}") from error
+
+
+def _with_weights(unet: Network, folder: Path, execution: Execution) -> Network:
+    weights = _read_weights(folder)
+    check_weights(unet, weights, folder)
+    unet.load_state_dict(weights, strict=True, assign=True)
+    return unet.eval().requires_grad_(False).to(resolve_device(execution), resolve_dtype(execution))
+
+
+def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
+    """Raises CheckpointError that names the first tensors that are missing, unexpected or of another shape."""
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    faults = [f"missing {name} {expected[name]}" for name in sorted(expected.keys() - got.keys())]
+    faults += [f"unexpected {name} {got[name]}" for name in sorted(got.keys() - expected.keys())]
+    faults += [
+        f"{name} is {got[name]}, not {expected[name]}"
+        for name in sorted(expected.keys() & got.keys())
+        if got[name] != expected[name]
+    ]
+    if faults:
+        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+        raise CheckpointError(f"{source} does not fit its configuration: {shown}")
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    """One file, a half-precision variant, or shards listed in an index."""
+    index = folder / f"{WEIGHTS}.safetensors.index.json"
+    if index.is_file():
+        files = [folder / name for name in sorted(set(_read_json(index)["weight_map"].values()))]
+    else:
+        candidates = [folder / f"{WEIGHTS}.safetensors", folder / f"{WEIGHTS}.fp16.safetensors"]
+        files = [file for file in candidates if file.is_file()][:1]
+        if not files:
+            raise CheckpointError(
+                f"no weights in {folder}: looked for {', '.join(f.name for f in candidates)}"
+            )
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        if file.parent != folder or not file.is_file():
+            raise CheckpointError(f"{index} names {file.name}, which is missing")
+        weights |= load_file(file)
+    return weights
+
+
+def _pretrained(kind: Any, folder: Path, execution: Execution) -> Network:
+    try:
+        network = kind.from_pretrained(folder, torch_dtype=resolve_dtype(execution), use_safetensors=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder}: {kind.__name__} cannot be loaded: {error}") from error
+    return network.eval().requires_grad_(False).to(resolve_device(execution))

@@ -1,0 +1,53 @@
+"""Where and in which precision networks run: the torch side of `Execution`."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from models.execution import Execution
+
+
+def resolve_device(execution: Execution) -> torch.device:
+    """`auto` is cuda where there is one, else the CPU."""
+    if execution.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(execution.device)
+
+
+def resolve_dtype(execution: Execution) -> torch.dtype:
+    """`auto` is bfloat16 on cuda and float32 on the CPU."""
+    if execution.dtype == "auto":
+        return torch.bfloat16 if resolve_device(execution).type == "cuda" else torch.float32
+    return getattr(torch, execution.dtype)
+
+
+@dataclass
+class Usage:
+    """Seconds on the device, and peak memory in bytes (of the process on a CPU, of torch on cuda)."""
+
+    gpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+@contextmanager
+def measure_usage(execution: Execution) -> Iterator[Usage]:
+    """Measure what runs inside; the figures are there when the block has ended."""
+    usage = Usage()
+    cuda = resolve_device(execution).type == "cuda"
+    if cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    start = time.monotonic()
+    yield usage
+    if cuda:
+        torch.cuda.synchronize()
+        usage.peak_memory_bytes = torch.cuda.max_memory_allocated()
+    else:
+        usage.peak_memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    usage.gpu_s = time.monotonic() - start

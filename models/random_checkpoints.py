@@ -1,0 +1,190 @@
+"""Makes the untrained `shapes` cascade with a fixed seed, in the layout of the published checkpoints.
+
+Its pictures are noise; everything else about it is real. Run `python -m models.random_checkpoints FOLDER`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
+from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+
+TEXT_WIDTH = 64
+VOCABULARY = 512
+MAX_TOKENS = 77
+CAPTION_WORDS = (
+    "a red green blue yellow purple orange white black gray pink brown cyan circle square triangle star ring "
+    "cross moving right left up down growing shrinking turning standing still on background and above below "
+    "to the of beside behind in front small large slowly quickly while diagonally"
+)
+
+KEYFRAMES = PixelUNetConfig(
+    in_channels=3,
+    out_channels=3,
+    down_block_types=(
+        "ResnetDownsampleBlock3D",
+        "SimpleCrossAttnDownBlock3D",
+        "SimpleCrossAttnDownBlock3D",
+    ),
+    up_block_types=("SimpleCrossAttnUpBlock3D", "SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
+    block_out_channels=(32, 64, 96),
+    layers_per_block=1,
+    attention_head_dim=16,
+    cross_attention_dim=64,
+    encoder_hid_dim=TEXT_WIDTH,
+    addition_embed_type_num_heads=4,
+    cross_attention_norm="group_norm",
+    act_fn="gelu",
+    time_embedding_act_fn="gelu",
+    norm_num_groups=16,
+)
+INTERPOLATION = replace(KEYFRAMES, in_channels=7)
+SUPER_RESOLUTION = replace(
+    KEYFRAMES,
+    in_channels=6,
+    down_block_types=(
+        "ResnetDownsampleBlock3D",
+        "ResnetDownsampleBlock3D",
+        "SimpleCrossAttnDownBlock3D",
+    ),
+    up_block_types=("SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D", "ResnetUpsampleBlock3D"),
+    block_out_channels=(16, 32, 64),
+    norm_num_groups=8,
+    class_embed_type="timestep",
+)
+EXPERT_TRANSLATION = LatentUNetConfig(
+    down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+    up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+    block_out_channels=(48, 96),
+    layers_per_block=1,
+    attention_head_dim=16,
+    norm_num_groups=16,
+    cross_attention_dim=TEXT_WIDTH,
+)
+
+
+def create_random_shapes(folder: Path, seed: int = 0) -> None:
+    """Create `folder/shapes`, whole or not at all; leave it alone if it is there already."""
+    target = folder / "shapes"
+    if target.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / "shapes"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            _write_pixel_stage(made / "keyframes", KEYFRAMES)
+            _write_text(made / "keyframes", T5EncoderModel(_t5_config()))
+            _write_pixel_stage(made / "interpolation", INTERPOLATION)
+            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION)
+            _write_expert_translation(made / "expert-translation")
+        if not target.is_dir():
+            shutil.move(made, target)
+
+
+def _write_pixel_stage(folder: Path, config: PixelUNetConfig) -> None:
+    _write_unet(folder, PixelVideoUNet(config), config)
+    scheduler = DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        set_alpha_to_one=True,
+    )
+    scheduler.save_pretrained(folder / "scheduler")
+    _write_index(folder, "unet", "scheduler")
+
+
+def _write_expert_translation(folder: Path) -> None:
+    _write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
+    DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).save_pretrained(
+        folder / "scheduler"
+    )
+    levels = 4
+    AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=(16, 32, 32, 64),
+        latent_channels=4,
+        norm_num_groups=8,
+        layers_per_block=1,
+    ).save_pretrained(folder / "vae")
+    _write_text(folder, CLIPTextModel(_clip_config()))
+    _write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")
+
+
+def _write_unet(folder: Path, unet: nn.Module, config: PixelUNetConfig | LatentUNetConfig) -> None:
+    (folder / "unet").mkdir(parents=True)
+    written = {"_class_name": "UNet3DConditionModel"} | asdict(config)
+    (folder / "unet" / "config.json").write_text(json.dumps(written, indent=2))
+    save_file(unet.state_dict(), folder / "unet" / "diffusion_pytorch_model.safetensors")
+
+
+def _write_text(folder: Path, encoder: T5EncoderModel | CLIPTextModel) -> None:
+    encoder.save_pretrained(folder / "text_encoder")
+    _tokenizer().save_pretrained(folder / "tokenizer")
+
+
+def _write_index(folder: Path, *parts: str) -> None:
+    (folder / "model_index.json").write_text(json.dumps({"parts": parts}, indent=2))
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE: words of the captions are few tokens, and any other text can be written."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<pad>", "</s>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([CAPTION_WORDS], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", model_max_length=MAX_TOKENS
+    )
+
+
+def _t5_config() -> T5Config:
+    return T5Config(
+        vocab_size=VOCABULARY,
+        d_model=TEXT_WIDTH,
+        d_kv=16,
+        d_ff=128,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )
+
+
+def _clip_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=MAX_TOKENS,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
+
+
+if __name__ == "__main__":
+    create_random_shapes(Path(sys.argv[1]))
