@@ -61,6 +61,16 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class StageOutput:
+    """What a finished stage stored, and what it cost: its clip, its MP4 preview, seconds and peak memory."""
+
+    artifact: Artifact
+    preview: Artifact
+    gpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
 class JobRequest:
     """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind."""
 
@@ -129,6 +139,12 @@ class Job:
         following = kinds[kinds.index(kind) + 1 :]
         return following[0] if following else None
 
+    def previous_kind(self, kind: StageKind) -> StageKind | None:
+        """The stage before `kind`, None before the first."""
+        kinds = [stage.kind for stage in self.stages]
+        before = kinds[: kinds.index(kind)]
+        return before[-1] if before else None
+
     @property
     def progress(self) -> float:
         """0..1: finished denoising steps over all steps of the job."""
@@ -166,20 +182,38 @@ def advance_stage(job: Job, kind: StageKind, step: int, steps: int) -> Job:
 
 
 def requeue_stage(job: Job, kind: StageKind) -> Job:
-    """The stage goes back to its queue: its worker was lost, hit a transient fault or handed it back."""
+    """The stage goes back to its queue: its worker was lost or hit a transient fault."""
     _require(job, kind, StageStatus.QUEUED, StageStatus.IN_PROGRESS)
     return _with_stage(job, kind, status=StageStatus.QUEUED, worker=None, step=0)
 
 
-def complete_stage(
-    job: Job,
-    kind: StageKind,
-    now: float,
-    artifact: Artifact,
-    preview: Artifact,
-    gpu_s: float,
-    peak_memory_bytes: int,
-) -> Job:
+def hand_back_stage(job: Job, kind: StageKind) -> Job:
+    """A worker that has to stop returns the stage to its queue; the attempt does not count."""
+    _require(job, kind, StageStatus.IN_PROGRESS)
+    return _with_stage(requeue_stage(job, kind), kind, attempts=job.stage(kind).attempts - 1)
+
+
+def rewind(job: Job, kind: StageKind) -> Job:
+    """The stored clip of `kind` is gone or damaged: it is queued again, and the stages after it wait."""
+    _require_open(job)
+    kinds = [stage.kind for stage in job.stages]
+    for later in kinds[kinds.index(kind) + 1 :]:
+        job = _with_stage(job, later, status=StageStatus.PENDING, worker=None, step=0)
+    return _with_stage(job, kind, status=StageStatus.QUEUED, worker=None, step=0, artifact=None)
+
+
+def replay(job: Job) -> Job:
+    """An operator lets a failed job go on from the stage where it failed, with fresh attempts."""
+    if job.status is not JobStatus.FAILED or job.failure is None or job.failure.stage is None:
+        raise IllegalTransition(f"job {job.id} is {job.status}; only a failed stage can be replayed")
+    kind = job.failure.stage
+    job = replace(job, status=JobStatus.IN_PROGRESS, finished_at=None, failure=None)
+    return _with_stage(
+        job, kind, status=StageStatus.QUEUED, attempts=0, step=0, worker=None, finished_at=None
+    )
+
+
+def complete_stage(job: Job, kind: StageKind, output: StageOutput, now: float) -> Job:
     """The stage's artifact is stored; the next stage is queued, or the job is completed."""
     _require(job, kind, StageStatus.IN_PROGRESS)
     steps = job.stage(kind).steps
@@ -189,10 +223,10 @@ def complete_stage(
         status=StageStatus.COMPLETED,
         step=steps,
         finished_at=now,
-        artifact=artifact,
-        preview=preview,
-        gpu_s=gpu_s,
-        peak_memory_bytes=peak_memory_bytes,
+        artifact=output.artifact,
+        preview=output.preview,
+        gpu_s=output.gpu_s,
+        peak_memory_bytes=output.peak_memory_bytes,
     )
     following = job.next_kind(kind)
     if following is None:

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="Device of the workers: auto, cpu, cuda, cuda:1, ...")
     dtype: DType = Field("auto", description="Precision of the networks.")
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Queue, job records and small tensors.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Queue, job records and small tensors."
+    )
     s3_endpoint_url: str | None = Field(None, description="S3 server as workers reach it; unset is AWS.")
     s3_public_endpoint_url: str | None = Field(
         None, description="S3 server as clients reach it, in presigned URLs; unset is the same."

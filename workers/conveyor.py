@@ -1,0 +1,114 @@
+"""The conveyor as the gateway sees it: submit, look at, cancel and delete jobs."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis
+
+from workers.artifacts import ArtifactStore
+from workers.celery_app import enqueue, make_celery
+from workers.dead_letters import DeadLetters
+from workers.errors import JobNotFound
+from workers.job import Artifact, Job, JobRequest, cancel, new_job, replay
+from workers.job_store import JobStore
+from workers.lease import Leases
+from workers.object_store import ObjectStore
+from workers.presence import Worker, live_workers
+from workers.redis_client import connect_redis
+from workers.settings import Settings
+
+
+@dataclass(frozen=True)
+class Conveyor:
+    """The connections of one process to queue, records and objects."""
+
+    settings: Settings
+    redis: Redis
+    celery: Celery
+    jobs: JobStore
+    objects: ObjectStore
+    artifacts: ArtifactStore
+    leases: Leases
+    dead_letters: DeadLetters
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        redis = connect_redis(settings)
+        objects = ObjectStore(settings)
+        return cls(
+            settings=settings,
+            redis=redis,
+            celery=make_celery(settings),
+            jobs=JobStore(redis),
+            objects=objects,
+            artifacts=ArtifactStore(redis, objects, settings),
+            leases=Leases(redis, settings.lease_s),
+            dead_letters=DeadLetters(redis),
+        )
+
+    def submit(self, request: JobRequest) -> Job:
+        """Record a job and queue its first stage; a job that cannot be queued leaves no record.
+
+        Raises:
+            InvalidParameter: the preset does not offer what is asked for.
+        """
+        job = new_job(f"video_{secrets.token_hex(16)}", request, time.time())
+        self.jobs.create(job)
+        try:
+            enqueue(self.celery, job.id, job.stages[0].kind)
+        except OperationalError:
+            self.jobs.delete(job.id)
+            raise
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job; a running stage stops within one denoising step.
+
+        Raises:
+            JobNotFound, IllegalTransition (it is over already).
+        """
+        return self.jobs.update(job_id, partial(cancel, now=time.time()))
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job and every byte of it; a running stage stops within one denoising step.
+
+        Raises:
+            JobNotFound
+        """
+        if not self.jobs.delete(job_id):
+            raise JobNotFound(job_id)
+        self.dead_letters.remove(job_id)
+        self.artifacts.delete_job(job_id)
+
+    def replay(self, job_id: str) -> Job:
+        """Let a failed job go on from the stage where it failed.
+
+        Raises:
+            JobNotFound, IllegalTransition (it has not failed).
+        """
+        failure = None
+
+        def reopen(job: Job) -> Job:
+            nonlocal failure
+            failure = job.failure
+            return replay(job)
+
+        job = self.jobs.update(job_id, reopen)
+        assert failure is not None
+        enqueue(self.celery, job_id, failure.stage)
+        self.dead_letters.remove(job_id)
+        return job
+
+    def presign(self, artifact: Artifact, filename: str) -> str:
+        """A download URL of a stored file."""
+        return self.objects.presign(artifact.key, filename, artifact.media_type)
+
+    def live_workers(self) -> list[Worker]:
+        return live_workers(self.redis)

@@ -1,0 +1,89 @@
+"""Job records in Redis: compare-and-set updates and a list in order of creation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pydantic import TypeAdapter
+from redis import Redis
+from redis.exceptions import WatchError
+
+from workers.errors import JobNotFound
+from workers.job import Job
+
+INDEX = "cascade:jobs"
+CODEC = TypeAdapter(Job)
+
+
+def job_key(job_id: str) -> str:
+    return f"cascade:job:{job_id}"
+
+
+class JobStore:
+    """All reads and writes of job records."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def create(self, job: Job) -> None:
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.set(job_key(job.id), CODEC.dump_json(job))
+            pipe.zadd(INDEX, {job.id: job.created_at})
+            pipe.execute()
+
+    def get(self, job_id: str) -> Job | None:
+        stored = self.redis.get(job_key(job_id))
+        return None if stored is None else CODEC.validate_json(stored)
+
+    def update(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Apply a pure transition to the record as it is now, again if another writer was faster.
+
+        Raises:
+            JobNotFound: the job was deleted.
+            IllegalTransition: `change` refused.
+        """
+        key = job_key(job_id)
+        with self.redis.pipeline(transaction=True) as pipe:
+            while True:
+                pipe.watch(key)
+                stored = pipe.get(key)
+                if stored is None:
+                    raise JobNotFound(job_id)
+                job = change(CODEC.validate_json(stored))
+                pipe.multi()
+                pipe.set(key, CODEC.dump_json(job))
+                try:
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return job
+
+    def delete(self, job_id: str) -> bool:
+        """Remove the record; whether there was one."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.delete(job_key(job_id))
+            pipe.zrem(INDEX, job_id)
+            return bool(pipe.execute()[0])
+
+    def page(
+        self, limit: int, after: str | None = None, *, newest_first: bool = True
+    ) -> tuple[list[Job], bool]:
+        """Up to `limit` jobs behind the job `after`, and whether there are more.
+
+        Raises:
+            JobNotFound: `after` is not in the list.
+        """
+        start = 0
+        if after is not None:
+            rank = self.redis.zrevrank(INDEX, after) if newest_first else self.redis.zrank(INDEX, after)
+            if rank is None:
+                raise JobNotFound(after)
+            start = rank + 1
+        ids = self.redis.zrange(INDEX, start, start + limit, desc=newest_first)
+        jobs = list(self._existing(ids[:limit]))
+        return jobs, len(ids) > limit
+
+    def _existing(self, ids: list[bytes]) -> Iterator[Job]:
+        for stored in self.redis.mget([job_key(job_id.decode()) for job_id in ids]) if ids else []:
+            if stored is not None:
+                yield CODEC.validate_json(stored)
