@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import TypeAdapter
-from redis import Redis
 
 from models.presets import StageKind
 from workers.errors import ArtifactLost
@@ -54,7 +55,7 @@ def prompt_key(job: Job, text_encoder: str, negative_prompt: str) -> str:
 class ArtifactStore:
     """Stores bytes and reads them back only if they are the bytes that were stored."""
 
-    def __init__(self, redis: Redis, objects: ObjectStore, settings: Settings) -> None:
+    def __init__(self, redis: Any, objects: ObjectStore, settings: Settings) -> None:
         self.redis, self.objects = redis, objects
         self._inline_max_bytes = settings.inline_artifact_max_bytes
         self._ttl_s = settings.intermediate_ttl_s
@@ -74,7 +75,7 @@ class ArtifactStore:
     def get(self, artifact: Artifact) -> bytes:
         """Raises ArtifactLost if the bytes are gone or damaged."""
         if artifact.place == "redis":
-            content = self.redis.get(_content_key(artifact.key))
+            content: bytes | None = self.redis.get(_content_key(artifact.key))
             if content is None:
                 raise ArtifactLost(f"{artifact.key} is gone from Redis")
         else:
@@ -123,7 +124,7 @@ def _artifact(place: str, key: str, content: bytes, media_type: str) -> Artifact
     return Artifact(place, key, len(content), hashlib.sha256(content).hexdigest(), media_type)
 
 
-def _digest(inputs: dict[str, object]) -> str:
+def _digest(inputs: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 

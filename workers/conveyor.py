@@ -6,11 +6,10 @@ import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis import Redis
 
 from workers.artifacts import ArtifactStore
 from workers.celery_app import enqueue, make_celery
@@ -30,7 +29,7 @@ class Conveyor:
     """The connections of one process to queue, records and objects."""
 
     settings: Settings
-    redis: Redis
+    redis: Any
     celery: Celery
     jobs: JobStore
     objects: ObjectStore
@@ -101,7 +100,7 @@ class Conveyor:
             return replay(job)
 
         job = self.jobs.update(job_id, reopen)
-        assert failure is not None
+        assert failure is not None and failure.stage is not None
         enqueue(self.celery, job_id, failure.stage)
         self.dead_letters.remove(job_id)
         return job

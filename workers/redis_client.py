@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -11,8 +13,8 @@ from redis.retry import Retry
 from workers.settings import Settings
 
 
-def connect_redis(settings: Settings) -> Redis:
-    """A client that tries again for about two seconds when the server restarts."""
+def connect_redis(settings: Settings) -> Any:
+    """A client of bytes (typed loosely: redis-py types every answer as any of several) that tries again for about two seconds when the server restarts."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=10,

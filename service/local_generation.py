@@ -1,0 +1,67 @@
+"""The cascade in this process, down to files: what `cascade generate` does. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import av
+import torch
+
+from models.cascade import generate
+from models.checkpoints import Checkpoints
+from models.clip import Clip
+from models.contact_sheet import contact_sheet
+from models.execution import Execution
+from models.presets import StageKind, StageSpec
+from models.random_checkpoints import create_random_shapes
+from models.video import write_mp4
+from workers.settings import Settings
+
+
+def generate_files(
+    specs: tuple[StageSpec, ...],
+    prompt: str,
+    seed: int,
+    negative_prompt: str | None,
+    output: Path,
+    settings: Settings,
+    on_step: Callable[[StageKind, int, int], None],
+    *,
+    keep_stages: bool,
+) -> list[Path]:
+    """Run the cascade and write `output`; with `keep_stages` also each stage's clip and contact sheet beside it."""
+    files: list[Path] = []
+
+    def keep(kind: StageKind, clip: Clip) -> None:
+        if keep_stages:
+            clip_file = output.with_name(f"{output.stem}-{kind}.mp4")
+            write_mp4(clip, clip_file)
+            files.extend([clip_file, *write_contact_sheets([clip_file])])
+
+    if any(spec.checkpoint.startswith("shapes/") for spec in specs):
+        create_random_shapes(settings.checkpoints_dir)
+    clip = generate(
+        specs,
+        prompt,
+        (seed,),
+        Checkpoints(settings.checkpoints_dir),
+        Execution(settings.device, settings.dtype),
+        negative_prompt,
+        on_step,
+        keep,
+    )
+    write_mp4(clip, output)
+    return [*files, output]
+
+
+def write_contact_sheets(videos: Iterable[Path]) -> list[Path]:
+    """A PNG beside each MP4, of all its frames."""
+    sheets = []
+    for path in videos:
+        with av.open(path) as container:
+            frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+        sheet = path.with_suffix(".png")
+        contact_sheet(torch.stack(frames)).save(sheet)
+        sheets.append(sheet)
+    return sheets

@@ -1,0 +1,149 @@
+"""Errors as clients see them: one document that is RFC 9457 problem details and the OpenAI error body at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from kombu.exceptions import OperationalError
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from models.presets import InvalidParameter
+from workers.errors import JobNotFound
+from workers.job import IllegalTransition
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    422: "invalid_request_error",
+}
+
+
+class ErrorBody(BaseModel):
+    """The error as OpenAI's clients read it."""
+
+    message: str = Field(examples=['there is no preset "shape"; choose one of shapes, show-1'])
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None = Field(None, examples=["model"])
+    code: str | None = Field(None, examples=["unprocessable_content"])
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with the request."""
+
+    field: str = Field(examples=["model"])
+    detail: str = Field(examples=['there is no preset "shape"; choose one of shapes, show-1'])
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457), with every wrong field, and the same as an OpenAI error."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str
+    errors: list[FieldError] = []
+    error: ErrorBody
+
+
+class ApiError(Exception):
+    """A refusal with its status and, where one is to blame, its field."""
+
+    def __init__(self, status: int, detail: str, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.field, self.code = status, detail, field, code
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+    code: str | None = None,
+) -> JSONResponse:
+    title = HTTPStatus(status).phrase
+    body = Problem(
+        title=title,
+        status=status,
+        detail=detail,
+        errors=list(errors),
+        error=ErrorBody(
+            message=detail,
+            type=ERROR_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error"),
+            param=errors[0].field if errors else None,
+            code=code or title.lower().replace(" ", "_"),
+        ),
+    )
+    return JSONResponse(body.model_dump(), status, headers=headers, media_type="application/problem+json")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Give every error that the app can answer with the one shape."""
+
+    def add(kind: type[Exception], respond: Any) -> None:
+        app.add_exception_handler(kind, respond)
+
+    add(ApiError, _api_error)
+    add(InvalidParameter, _invalid_parameter)
+    add(RequestValidationError, _validation_error)
+    add(HTTPException, _http_exception)
+    add(JobNotFound, _not_found)
+    add(IllegalTransition, _conflict)
+    for kind in (RedisError, OperationalError, BotoCoreError, ClientError):
+        add(kind, _unavailable)
+    add(Exception, _unexpected)
+
+
+def _api_error(_: Request, error: ApiError) -> JSONResponse:
+    fields = [FieldError(field=error.field, detail=error.detail)] if error.field else []
+    return problem_response(error.status, error.detail, fields, code=error.code)
+
+
+def _invalid_parameter(_: Request, error: InvalidParameter) -> JSONResponse:
+    return problem_response(422, str(error), [FieldError(field=error.parameter, detail=str(error))])
+
+
+def _validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+    fields = [
+        FieldError(field=".".join(str(part) for part in fault["loc"][1:]) or "body", detail=fault["msg"])
+        for fault in error.errors()
+    ]
+    return problem_response(422, "; ".join(f"{f.field}: {f.detail}" for f in fields), fields)
+
+
+def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
+    headers = dict(error.headers) if error.headers else None
+    return problem_response(error.status_code, str(error.detail), headers=headers)
+
+
+def _not_found(_: Request, error: JobNotFound) -> JSONResponse:
+    return problem_response(404, f'there is no video "{error}"')
+
+
+def _conflict(_: Request, error: IllegalTransition) -> JSONResponse:
+    return problem_response(409, str(error))
+
+
+def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    logger.error("a server behind the gateway is away: %s", error)
+    detail = "the queue or the object store cannot be reached; nothing was stored, try again shortly"
+    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(500, "an unexpected fault in the gateway; it was logged")

@@ -1,0 +1,19 @@
+"""`/v1/models`: the presets that this deployment offers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from models.presets import get_preset
+from service.dependencies import Connected
+from service.schemas import ModelList, ModelView
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("")
+def list_models(conveyor: Connected) -> ModelList:
+    """Presets with their stages, sizes and limits."""
+    settings = conveyor.settings
+    presets = [get_preset(name) for name in settings.presets]
+    return ModelList(data=[ModelView.of(preset, settings.max_prompt_chars) for preset in presets])

@@ -1,0 +1,186 @@
+"""`/v1/videos`: create, look at, list, cancel, delete and download videos."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+
+from models.presets import StageKind
+from service.dependencies import Connected
+from service.problems import ApiError, Problem
+from service.schemas import (
+    EXAMPLE_REQUEST,
+    MAX_SEED,
+    CreateVideo,
+    Video,
+    VideoDeleted,
+    VideoList,
+    duration,
+)
+from workers.conveyor import Conveyor
+from workers.errors import JobNotFound
+from workers.job import IllegalTransition, Job, JobRequest, JobStatus
+from workers.settings import Settings
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+JSON_FIELDS = ("steps", "guidance_scale", "seed")
+
+VideoId = Annotated[str, Path(max_length=64, examples=["video_0f3c9f0d8a1b4c5e9d7a6b5c4d3e2f10"])]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {status: {"description": "Refused.", "content": content} for status in statuses}
+
+
+async def read_body(request: Request) -> CreateVideo:
+    """The request as JSON or as a form (the OpenAI clients send a form)."""
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type in FORM_TYPES:
+        body = _from_form(await request.form())
+    elif media_type in ("application/json", ""):
+        try:
+            body = json.loads(await request.body())
+        except (ValueError, RecursionError) as error:
+            raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
+    else:
+        raise ApiError(415, f'media type "{media_type}" is not read; send JSON or a form')
+    try:
+        return CreateVideo.model_validate(body)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)]
+        raise RequestValidationError(faults) from error
+
+
+def _from_form(form: FormData) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for name, value in form.multi_items():
+        if not isinstance(value, str):
+            raise ApiError(422, f"{name} is a file; no field takes one", name)
+        if name in body:
+            raise ApiError(422, f"{name} is given twice", name)
+        body[name] = _parsed(name, value) if name in JSON_FIELDS else value
+    return body
+
+
+def _parsed(name: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(422, f"{name} in a form is written as JSON: {error}", name) from error
+
+
+def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
+    """The request checked against its preset. Raises ApiError or InvalidParameter."""
+    for name, text in (("prompt", body.prompt), ("negative_prompt", body.negative_prompt or "")):
+        if len(text) > settings.max_prompt_chars:
+            limit = f"{name} has {len(text)} characters; {settings.max_prompt_chars} are allowed"
+            raise ApiError(422, limit, name)
+    model = body.model or settings.presets[0]
+    if model not in settings.presets:
+        offered = ", ".join(settings.presets)
+        raise ApiError(422, f'there is no preset "{model}"; choose one of {offered}', "model")
+    request = JobRequest(
+        preset=model,
+        prompt=body.prompt,
+        seed=secrets.randbelow(MAX_SEED + 1) if body.seed is None else body.seed,
+        negative_prompt=body.negative_prompt,
+        size=body.size,
+        steps=body.steps,
+        guidance_scale=body.guidance_scale,
+    )
+    only = duration(request.resolve()[-1])
+    if body.seconds is not None and str(body.seconds) != only:
+        raise ApiError(422, f'preset "{model}" makes videos of {only} seconds', "seconds")
+    return request
+
+
+def _existing(conveyor: Conveyor, video_id: str) -> Job:
+    job = conveyor.jobs.get(video_id)
+    if job is None:
+        raise JobNotFound(video_id)
+    return job
+
+
+REQUEST_BODY = {
+    "required": True,
+    "content": {
+        media_type: {"schema": CreateVideo.model_json_schema(), "example": EXAMPLE_REQUEST}
+        for media_type in ("application/json", *FORM_TYPES)
+    },
+}
+
+
+@router.post("", responses=problems(400, 413, 415, 422, 503), openapi_extra={"requestBody": REQUEST_BODY})
+def create_video(body: Annotated[CreateVideo, Depends(read_body)], conveyor: Connected) -> Video:
+    """Queue a video."""
+    job = conveyor.submit(_job_request(body, conveyor.settings))
+    return Video.of(job, conveyor)
+
+
+@router.get("", responses=problems(404, 422, 503))
+def list_videos(
+    conveyor: Connected,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=64, description="Id of the last video seen.")] = None,
+    order: Literal["asc", "desc"] = "desc",
+) -> VideoList:
+    """Videos in order of creation, the newest first unless asked otherwise."""
+    jobs, has_more = conveyor.jobs.page(limit, after, newest_first=order == "desc")
+    return VideoList(
+        data=[Video.of(job, conveyor) for job in jobs],
+        first_id=jobs[0].id if jobs else None,
+        last_id=jobs[-1].id if jobs else None,
+        has_more=has_more,
+    )
+
+
+@router.get("/{video_id}", responses=problems(404, 503))
+def get_video(video_id: VideoId, conveyor: Connected) -> Video:
+    """A video's status, progress and, stage by stage, what there is to see."""
+    return Video.of(_existing(conveyor, video_id), conveyor)
+
+
+@router.delete("/{video_id}", responses=problems(404, 503))
+def delete_video(video_id: VideoId, conveyor: Connected) -> VideoDeleted:
+    """Delete a video and every byte of it; a running one is stopped."""
+    conveyor.delete(video_id)
+    return VideoDeleted(id=video_id)
+
+
+@router.post("/{video_id}/cancel", responses=problems(404, 409, 503))
+def cancel_video(video_id: VideoId, conveyor: Connected) -> Video:
+    """Stop a queued or running video within one denoising step."""
+    return Video.of(conveyor.cancel(video_id), conveyor)
+
+
+@router.get("/{video_id}/content", status_code=307, responses=problems(404, 409, 422, 503))
+def download_video(
+    video_id: VideoId,
+    conveyor: Connected,
+    variant: Annotated[Literal["video"], Query(description="What to download.")] = "video",  # noqa: ARG001
+    stage: Annotated[StageKind | None, Query(description="A stage's clip instead of the last.")] = None,
+) -> RedirectResponse:
+    """Redirect to a presigned URL of the MP4."""
+    job = _existing(conveyor, video_id)
+    if stage is not None and stage not in job.request.cascade().kinds:
+        raise ApiError(422, f'preset "{job.request.preset}" has no stage {stage}', "stage")
+    if stage is None and job.status is not JobStatus.COMPLETED:
+        raise IllegalTransition(
+            f"video {video_id} is {job.status}; its content can be had once it is completed"
+        )
+    record = job.stages[-1] if stage is None else job.stage(stage)
+    if record.preview is None:
+        raise IllegalTransition(
+            f"stage {record.kind} of video {video_id} is {record.status}; it has no clip yet"
+        )
+    return RedirectResponse(conveyor.presign(record.preview, f"{video_id}-{record.kind}.mp4"), 307)

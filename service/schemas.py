@@ -1,0 +1,233 @@
+"""What clients send and get: the OpenAI Videos resource, with more to say where a cascade has more."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
+
+from models.presets import Preset, StageSpec
+from workers.conveyor import Conveyor
+from workers.job import Artifact, Job, JobStatus, StageRecord
+
+MAX_SEED = 2**32 - 1
+
+EXAMPLE_REQUEST: dict[str, JsonValue] = {
+    "prompt": "a red circle moving right on a gray background",
+    "model": "shapes",
+    "seed": 7,
+    "size": "256x160",
+    "steps": {"keyframes": 20},
+}
+
+
+def _text(value: object) -> object:
+    """Refuse what no prompt holds: control characters, and halves of surrogate pairs."""
+    if isinstance(value, str):
+        if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
+            raise ValueError("is not valid Unicode text")
+        if any(ord(char) < 32 and char not in "\t\n\r" for char in value):
+            raise ValueError("must not hold control characters")
+    return value
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True)]
+Scale = Annotated[float, BeforeValidator(_finite)]
+
+
+class CreateVideo(BaseModel):
+    """A prompt and what the preset lets one choose. Fields that are not known are refused."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_REQUEST]})
+
+    prompt: Annotated[Text, StringConstraints(min_length=1)] = Field(description="What the video shows.")
+    model: str | None = Field(None, description="Preset; the first of `/v1/models` unless given.")
+    seconds: str | int | None = Field(None, description="Duration; a preset has one only.")
+    size: str | None = Field(None, description="WIDTHxHEIGHT, one of the preset's sizes.")
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None, description="Fixes every frame; random unless given, and told in the answer."
+    )
+    negative_prompt: Text | None = Field(None, description="What the video should not show.")
+    steps: dict[str, StrictInt] = Field({}, description="Denoising steps by stage.")
+    guidance_scale: dict[str, Scale] = Field({}, description="Guidance scale by stage, 1 to 30.")
+
+
+class VideoError(BaseModel):
+    """Why a video failed."""
+
+    code: str
+    message: str
+
+
+class StageView(BaseModel):
+    """One stage of the cascade for one video. Times are Unix seconds."""
+
+    kind: str = Field(examples=["keyframes"])
+    status: str = Field(examples=["in_progress"])
+    progress: int = Field(ge=0, le=100)
+    step: int
+    steps: int
+    attempts: int
+    worker: str | None
+    started_at: int | None
+    finished_at: int | None
+    seconds: float | None = Field(description="From the stage's last start to its end.")
+    gpu_seconds: float | None = Field(description="Time on the worker's device.")
+    peak_memory_bytes: int | None
+    artifact_bytes: int | None = Field(description="Size of the clip handed to the next stage.")
+    preview_url: str | None = Field(description="Presigned URL of the stage's clip as MP4.")
+
+    @classmethod
+    def of(cls, stage: StageRecord, conveyor: Conveyor, job_id: str) -> Self:
+        seconds = None
+        if stage.started_at is not None and stage.finished_at is not None:
+            seconds = round(stage.finished_at - stage.started_at, 3)
+        return cls(
+            kind=stage.kind,
+            status=stage.status,
+            progress=100 * stage.step // stage.steps,
+            step=stage.step,
+            steps=stage.steps,
+            attempts=stage.attempts,
+            worker=stage.worker,
+            started_at=_seconds(stage.started_at),
+            finished_at=_seconds(stage.finished_at),
+            seconds=seconds,
+            gpu_seconds=None if stage.gpu_s is None else round(stage.gpu_s, 3),
+            peak_memory_bytes=stage.peak_memory_bytes,
+            artifact_bytes=stage.artifact and stage.artifact.size_bytes,
+            preview_url=_url(stage.preview, conveyor, f"{job_id}-{stage.kind}.mp4"),
+        )
+
+
+class Video(BaseModel):
+    """A video job."""
+
+    id: str = Field(examples=["video_0f3c9f0d8a1b4c5e9d7a6b5c4d3e2f10"])
+    object: Literal["video"] = "video"
+    model: str = Field(examples=["shapes"])
+    status: JobStatus
+    progress: int = Field(ge=0, le=100, description="Percent of all denoising steps that are done.")
+    created_at: int
+    completed_at: int | None
+    expires_at: int | None = None
+    seconds: str = Field(examples=["3.625"])
+    size: str = Field(examples=["256x160"])
+    prompt: str
+    remixed_from_video_id: str | None = None
+    error: VideoError | None
+    seed: int
+    negative_prompt: str | None
+    stages: list[StageView]
+    url: str | None = Field(description="Presigned URL of the finished MP4.")
+
+    @classmethod
+    def of(cls, job: Job, conveyor: Conveyor) -> Self:
+        last = job.request.resolve()[-1]
+        completed = job.status is JobStatus.COMPLETED
+        failure = job.failure
+        return cls(
+            id=job.id,
+            model=job.request.preset,
+            status=job.status,
+            progress=100 if completed else math.floor(100 * job.progress),
+            created_at=int(job.created_at),
+            completed_at=_seconds(job.finished_at) if completed else None,
+            seconds=duration(last),
+            size=str(last.size),
+            prompt=job.request.prompt,
+            error=None if failure is None else VideoError(code=failure.code, message=failure.message),
+            seed=job.request.seed,
+            negative_prompt=job.request.negative_prompt,
+            stages=[StageView.of(stage, conveyor, job.id) for stage in job.stages],
+            url=_url(job.stages[-1].preview, conveyor, f"{job.id}.mp4") if completed else None,
+        )
+
+
+class VideoList(BaseModel):
+    """A page of videos."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeleted(BaseModel):
+    """The answer to a deletion."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool = True
+
+
+class StageModel(BaseModel):
+    """A stage of a preset, with its defaults."""
+
+    kind: str
+    frames: int
+    height: int
+    width: int
+    fps: int
+    steps: int
+    max_steps: int
+    guidance_scale: float
+
+    @classmethod
+    def of(cls, spec: StageSpec) -> Self:
+        return cls(**{name: getattr(spec, name) for name in cls.model_fields})
+
+
+class ModelView(BaseModel):
+    """A preset, as a model."""
+
+    id: str = Field(examples=["shapes"])
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "cascade"
+    description: str
+    sizes: list[str]
+    seconds: str
+    example_prompts: list[str]
+    max_prompt_chars: int
+    stages: list[StageModel]
+
+    @classmethod
+    def of(cls, preset: Preset, max_prompt_chars: int) -> Self:
+        return cls(
+            id=preset.name,
+            description=preset.description,
+            sizes=[str(size) for size in preset.sizes],
+            seconds=duration(preset.stages[-1]),
+            example_prompts=list(preset.example_prompts),
+            max_prompt_chars=max_prompt_chars,
+            stages=[StageModel.of(stage) for stage in preset.stages],
+        )
+
+
+class ModelList(BaseModel):
+    """The presets that this deployment offers."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+
+
+def duration(spec: StageSpec) -> str:
+    """Seconds of a clip, as the OpenAI resource writes them."""
+    return f"{spec.frames / spec.fps:g}"
+
+
+def _seconds(time: float | None) -> int | None:
+    return None if time is None else int(time)
+
+
+def _url(artifact: Artifact | None, conveyor: Conveyor, filename: str) -> str | None:
+    return None if artifact is None else conveyor.presign(artifact, filename)
