@@ -1,0 +1,79 @@
+"""Real servers for all tests, started once: Redis and S3 over sockets."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from service.embedded import (
+    Credentials,
+    Program,
+    accepts_connections,
+    credentials_of,
+    redis_program,
+    s3_program,
+)
+from workers.conveyor import Conveyor
+from workers.settings import Settings
+
+
+def run_server(program: Program, port: int) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it accepts connections."""
+    process = subprocess.Popen(program.argv, env=os.environ | program.env, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not accepts_connections(port):
+        assert process.poll() is None and time.monotonic() < deadline, f"{program.argv[0]} did not start"
+        time.sleep(0.02)
+    return process
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
+    folder = tmp_path_factory.mktemp("servers")
+    credentials = credentials_of(folder)
+    processes = [
+        run_server(redis_program(credentials, folder), credentials.redis_port),
+        run_server(s3_program(credentials, folder), credentials.s3_port),
+    ]
+    yield credentials
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def settings(servers: Credentials) -> Settings:
+    """Settings that lead to an empty Redis and a new bucket."""
+    Redis.from_url(servers.redis_url).flushall()
+    return Settings(
+        redis_url=servers.redis_url,
+        s3_endpoint_url=servers.s3_endpoint_url,
+        s3_access_key=servers.s3_access_key,
+        s3_secret_key=servers.s3_secret_key,
+        s3_bucket=f"test-{secrets.token_hex(6)}",
+        port=0,
+    )
+
+
+@pytest.fixture
+def conveyor(settings: Settings) -> Conveyor:
+    conveyor = Conveyor.connect(settings)
+    conveyor.objects.ensure_bucket()
+    return conveyor
+
+
+@pytest.fixture(scope="session")
+def shapes_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained `shapes` cascade."""
+    from models.random_checkpoints import create_random_shapes
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    create_random_shapes(folder)
+    return folder

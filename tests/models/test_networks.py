@@ -1,0 +1,112 @@
+"""The UNets have the published tensors and arithmetic, and temporal layers that start as the identity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.errors import CheckpointError
+from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
+from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.temporal import is_temporal
+from models.random_checkpoints import EXPERT_TRANSLATION, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
+
+GOLDEN = Path(__file__).parent / "golden"
+PIXEL = (PixelUNetConfig, PixelVideoUNet)
+LATENT = (LatentUNetConfig, LatentVideoUNet)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("keyframes", PIXEL), ("interpolation", PIXEL), ("expert_translation", LATENT)]
+)
+def test_every_published_tensor_has_its_place(name: str, kinds: tuple) -> None:
+    manifest = json.loads((GOLDEN / f"manifest_{name}.json").read_text())
+    config_class, network_class = kinds
+    with torch.device("meta"):
+        network = network_class(config_class.from_dict(manifest["config"]))
+    assert {k: list(v.shape) for k, v in network.state_dict().items()} == manifest["tensors"]
+    assert sum(p.numel() for p in network.parameters()) == manifest["parameters"]
+
+
+@pytest.mark.parametrize(("case", "kinds"), [("keyframes_unet", PIXEL), ("expert_translation_unet", LATENT)])
+def test_outputs_agree_with_the_published_code(case: str, kinds: tuple) -> None:
+    folder, (config_class, network_class) = GOLDEN / case, kinds
+    network = network_class(config_class.from_dict(json.loads((folder / "config.json").read_text()))).eval()
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
+    inputs = load_file(folder / "inputs.safetensors")
+    expected = load_file(folder / "outputs.safetensors")["sample"]
+    with torch.inference_mode():
+        output = network(inputs["sample"], inputs["timestep"], inputs["encoder_hidden_states"])
+    error = ((output - expected).abs().max() / expected.abs().max()).item()
+    assert error < 1e-4, f"relative error {error:.1e}"
+
+
+def test_new_temporal_layers_leave_the_image_model_as_it_was() -> None:
+    for network, channels in (
+        (PixelVideoUNet(KEYFRAMES).eval(), 3),
+        (PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=True)).eval(), 3),
+        (LatentVideoUNet(EXPERT_TRANSLATION).eval(), 4),
+    ):
+        video, text = torch.randn(1, channels, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+        with torch.inference_mode():
+            together = network(video, 500, text)
+            alone = torch.cat([network(video[:, :, f : f + 1], 500, text) for f in range(4)], dim=2)
+        torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_trained_temporal_layers_mix_frames() -> None:
+    network = PixelVideoUNet(KEYFRAMES).eval()
+    for name, parameter in network.named_parameters():
+        if is_temporal(name):
+            torch.nn.init.normal_(parameter, std=0.05)
+    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+    changed = video.clone()
+    changed[:, :, 3] += 1
+    with torch.inference_mode():
+        difference = (network(video, 500, text) - network(changed, 500, text)).abs()
+    assert difference[:, :, 0].max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"only_cross_attention": True},
+        {"layers_per_block": (1, 2, 1), "block_out_channels": (16, 48, 64), "attention_head_dim": (8, 8, 16)},
+        {"only_cross_attention": (False, False, True), "mid_block_only_cross_attention": False},
+        {"cross_attention_norm": None, "resnet_out_scale_factor": 1.41, "mid_block_scale_factor": 1.41},
+    ],
+)
+def test_super_resolution_is_built_from_its_own_configuration(changes: dict) -> None:
+    network = PixelVideoUNet(replace(SUPER_RESOLUTION, **changes)).eval()
+    video, text = torch.randn(1, 6, 2, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+    with torch.inference_mode():
+        low = network(video, 500, text, torch.tensor([0]))
+        noisy = network(video, 500, text, torch.tensor([250]))
+        other_text = network(video, 500, text + 1, torch.tensor([0]))
+    assert low.shape == (1, 3, 2, 8, 12)
+    assert (low - noisy).abs().max() > 1e-4
+    assert (low - other_text).abs().max() > 1e-4
+
+
+def test_only_cross_attention_has_no_keys_of_its_own() -> None:
+    names = PixelVideoUNet(replace(SUPER_RESOLUTION, only_cross_attention=True)).state_dict()
+    assert not [name for name in names if ".attentions." in name and (".to_k." in name or ".to_v." in name)]
+
+
+def test_a_noise_level_is_asked_for_where_the_network_takes_one() -> None:
+    with pytest.raises(ValueError, match="class_labels"):
+        PixelVideoUNet(SUPER_RESOLUTION)(torch.randn(1, 6, 1, 8, 8), 1, torch.randn(1, 2, TEXT_WIDTH))
+
+
+def test_a_configuration_that_would_change_the_arithmetic_is_refused() -> None:
+    published = json.loads((GOLDEN / "keyframes_unet" / "config.json").read_text())
+    with pytest.raises(CheckpointError, match="new_trick"):
+        PixelUNetConfig.from_dict(published | {"new_trick": 1})
+    with pytest.raises(CheckpointError, match="resnet_skip_time_act"):
+        PixelUNetConfig.from_dict(published | {"resnet_skip_time_act": False})
