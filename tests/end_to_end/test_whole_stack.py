@@ -1,0 +1,226 @@
+"""The whole stack as `cascade up` starts it: real Redis, S3, Celery workers and gateway, and what kills them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from models.presets import StageKind
+from service.embedded import free_port
+
+PROMPT = "a red circle moving right on a gray background"
+FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
+MANY_STEPS = FEW_STEPS | {"super-resolution": 6}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@dataclass
+class Up:
+    """A running `cascade up`."""
+
+    data_dir: Path
+    checkpoints: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "up"],
+            env=os.environ
+            | {
+                "CASCADE_DATA_DIR": str(self.data_dir),
+                "CASCADE_CHECKPOINTS_DIR": str(self.checkpoints),
+                "CASCADE_PORT": str(self.port),
+                "CASCADE_LEASE_S": "2",
+                "CASCADE_DRAIN_S": "1",
+            },
+            stdout=(self.data_dir.parent / "up.log").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        self.wait_until(lambda: self.answer("/readyz") == 200, 120)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0
+
+    def answer(self, path: str) -> int | None:
+        assert self.process.poll() is None, (self.data_dir.parent / "up.log").read_text()
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10).status_code
+        except httpx.TransportError:
+            return None
+
+    @staticmethod
+    def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.05)
+
+    def post(self, seed: int = 7, steps: dict[str, int] = FEW_STEPS) -> str:
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/v1/videos", json={"prompt": PROMPT, "seed": seed, "steps": steps}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"]
+
+    def get(self, video_id: str) -> dict[str, Any]:
+        return httpx.get(f"http://127.0.0.1:{self.port}/v1/videos/{video_id}", timeout=30).json()
+
+    def stage(self, video_id: str, kind: str) -> dict[str, Any]:
+        return next(stage for stage in self.get(video_id)["stages"] if stage["kind"] == kind)
+
+    def finished(self, video_id: str) -> dict[str, Any]:
+        self.wait_until(lambda: self.get(video_id)["status"] not in ("queued", "in_progress"), 150)
+        video = self.get(video_id)
+        assert video["status"] == "completed", video["error"]
+        return video
+
+    def running(self, video_id: str, kind: str) -> None:
+        """Wait until a stage is at work, its first step done."""
+        self.wait_until(lambda: self.stage(video_id, kind)["step"] > 0)
+
+    def pid_of(self, name: str) -> int:
+        """The process of a child, by its command line."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().decode().replace("\0", " ")
+                parent = re.search(r"PPid:\s+(\d+)", (folder / "status").read_text())
+            except OSError:
+                continue
+            if parent and int(parent[1]) == self.process.pid and name in command:
+                return int(folder.name)
+        raise AssertionError(f"no child {name}")
+
+
+def frames_of(url: str) -> np.ndarray:
+    with av.open(io.BytesIO(httpx.get(url).content)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, shapes_checkpoints: Path) -> Iterator[Up]:
+    stack = Up(tmp_path_factory.mktemp("stack") / "data", shapes_checkpoints)
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(up: Up) -> np.ndarray:
+    """The frames of seed 7 with many steps, from a job that nothing happened to."""
+    return frames_of(up.finished(up.post(steps=MANY_STEPS))["url"])
+
+
+def test_a_prompt_becomes_an_mp4_and_its_stages_are_seen_on_the_way(up: Up) -> None:
+    video = up.finished(up.post())
+    assert frames_of(video["url"]).shape == (29, 160, 256, 3)
+    shapes = [frames_of(stage["preview_url"]).shape for stage in video["stages"]]
+    assert shapes == [(8, 20, 32, 3), (29, 20, 32, 3), (29, 80, 128, 3), (29, 160, 256, 3)]
+    for stage in video["stages"]:
+        assert stage["status"] == "completed"
+        assert stage["step"] == stage["steps"] > 0
+        assert stage["gpu_seconds"] > 0
+        assert stage["peak_memory_bytes"] > 1e7
+        assert stage["worker"].startswith(stage["kind"])
+    assert video["stages"][2]["steps"] == 4  # one step in each of four windows
+
+
+def test_a_seed_gives_the_same_frames_again_and_another_seed_others(up: Up) -> None:
+    first, again, other = (up.post(seed=seed) for seed in (7, 7, 8))
+    frames = [frames_of(up.finished(video_id)["url"]) for video_id in (first, again, other)]
+    assert np.array_equal(frames[0], frames[1])
+    assert not np.array_equal(frames[0], frames[2])
+
+
+def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:
+    first, second = up.post(seed=1), up.post(seed=2)
+    up.wait_until(lambda: up.stage(second, "keyframes")["status"] == "completed")
+    ahead = up.get(first)
+    assert ahead["status"] == "in_progress"
+    assert ahead["stages"][3]["status"] in ("pending", "queued")
+    up.finished(first)
+    up.finished(second)
+
+
+def test_cancelling_stops_the_stage_within_a_step_and_frees_the_worker(up: Up) -> None:
+    video_id = up.post(steps=FEW_STEPS | {"super-resolution": 100})
+    up.running(video_id, "super-resolution")
+    httpx.post(f"http://127.0.0.1:{up.port}/v1/videos/{video_id}/cancel").raise_for_status()
+    cancelled = up.get(video_id)
+    assert cancelled["status"] == "cancelled"
+    step = up.stage(video_id, "super-resolution")["step"]
+    up.finished(up.post(seed=3))  # 396 more steps would take minutes
+    assert up.stage(video_id, "super-resolution")["step"] == step
+
+
+def test_a_killed_worker_loses_no_job_and_changes_no_frame(up: Up, undisturbed: np.ndarray) -> None:
+    video_id = up.post(steps=MANY_STEPS)
+    up.running(video_id, "super-resolution")
+    os.kill(up.pid_of("workers.worker super-resolution"), signal.SIGKILL)
+    video = up.finished(video_id)
+    assert video["stages"][2]["attempts"] == 2
+    assert np.array_equal(frames_of(video["url"]), undisturbed)
+
+
+def test_a_worker_told_to_stop_hands_its_stage_back(up: Up, undisturbed: np.ndarray) -> None:
+    video_id = up.post(steps=MANY_STEPS)
+    up.running(video_id, "super-resolution")
+    os.kill(up.pid_of("workers.worker super-resolution"), signal.SIGTERM)
+    video = up.finished(video_id)
+    assert video["stages"][2]["attempts"] == 1  # the attempt that was handed back does not count
+    assert np.array_equal(frames_of(video["url"]), undisturbed)
+
+
+def test_redis_and_s3_may_die_without_losing_a_job(up: Up, undisturbed: np.ndarray) -> None:
+    video_id = up.post(steps=MANY_STEPS)
+    up.running(video_id, "super-resolution")
+    os.kill(up.pid_of("valkey-server"), signal.SIGKILL)
+    os.kill(up.pid_of("rclone"), signal.SIGKILL)
+    up.wait_until(lambda: up.answer("/readyz") == 200, 60)
+    assert np.array_equal(frames_of(up.finished(video_id)["url"]), undisturbed)
+
+
+def test_a_second_up_finds_what_the_first_one_made(up: Up) -> None:
+    video = up.finished(up.post())
+    frames = frames_of(video["url"])
+    refused = subprocess.run(
+        [sys.executable, "-m", "service.cli", "up"],
+        env=os.environ | {"CASCADE_DATA_DIR": str(up.data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "CASCADE_DATA_DIR" in refused.stdout
+    up.stop()
+    up.start()
+    assert np.array_equal(frames_of(up.get(video["id"])["url"]), frames)
+    listed = httpx.get(f"http://127.0.0.1:{up.port}/v1/videos").json()["data"]
+    assert listed[0]["id"] == video["id"]
+
+
+def test_secrets_are_on_no_command_line_and_in_no_log(up: Up) -> None:
+    credentials = json.loads((up.data_dir / "embedded.json").read_text())
+    secrets = [credentials["redis_password"], credentials["s3_secret_key"]]
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    logs = [log.read_bytes() for log in (up.data_dir / "logs").glob("*.log")]
+    assert len(logs) == 3 + len(StageKind)
+    for secret in secrets:
+        assert not [text for text in (*commands, *logs) if secret.encode() in text]
