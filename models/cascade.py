@@ -42,7 +42,7 @@ def generate(
         negative = spec.negative_prompt if negative_prompt is None else negative_prompt
         key = (spec.text_encoder, negative)
         if key not in encoded:
-            encoded[key] = stage.encode_prompt(prompt, negative)
+            encoded[key] = stage.text.encode(prompt, negative)
         inputs = StageInputs(spec, prompt, negative, encoded[key], seeds, clip)
         clip = stage(inputs, lambda k, n, kind=spec.kind: on_step(kind, k, n))
         on_clip(spec.kind, clip)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -33,7 +34,7 @@ def draw_noise(shape: tuple[int, ...], generators: Sequence[Generator], device: 
 def denoise(
     predict: Predict,
     sample: Tensor,
-    scheduler: object,
+    scheduler: Any,
     timesteps: Tensor,
     generators: Sequence[Generator],
     on_step: OnStep,
@@ -67,7 +68,9 @@ def denoise(
     return sample
 
 
-def _step(scheduler, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator) -> Tensor:
+def _step(
+    scheduler: Any, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator
+) -> Tensor:
     takes_generator = "generator" in inspect.signature(scheduler.step).parameters
     stepped = scheduler.step(
         rearrange(prediction, "c f h w -> f c h w"),
@@ -79,6 +82,6 @@ def _step(scheduler, prediction: Tensor, timestep: Tensor, video: Tensor, genera
     return rearrange(stepped, "f c h w -> c f h w")
 
 
-def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler) -> Tensor:
+def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Any) -> Tensor:
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
     return prediction if learned else prediction[:, : sample.shape[1]]

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from torch import Tensor
+
 from models.clip import Clip, PromptEmbeddings
 from models.presets import StageSpec
+from models.text import PromptEncoder
 
 OnStep = Callable[[int, int], None]
 """Called after denoising step k of n; raising inside it stops the stage between two steps."""
@@ -32,13 +35,29 @@ class StageInputs:
     seeds: tuple[int, ...]
     clip: Clip | None = None
 
+    def previous_frames(self, num_frames: int) -> Tensor:
+        """The previous stage's frames (batch, num_frames, channels, height, width).
+
+        Raises:
+            ValueError: there are none, or not as many as the stage needs.
+        """
+        expected = (len(self.seeds), num_frames)
+        if self.clip is None or self.clip.frames.shape[:2] != expected:
+            got = "no clip" if self.clip is None else f"a clip of shape {tuple(self.clip.frames.shape)}"
+            raise ValueError(
+                f"stage {self.spec.kind} needs {expected[0]} videos of {num_frames} frames; got {got}"
+            )
+        return self.clip.frames
+
 
 class Stage(Protocol):
-    """One loaded stage. Made by `models.stages.load_stage`."""
+    """One loaded stage. Made by `models.stages.load_stage`.
 
-    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        """Embed a prompt with the text encoder this stage's spec names (loaded at first use)."""
-        ...
+    Attributes:
+        text: the encoder that the stage's spec names.
+    """
+
+    text: PromptEncoder
 
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
         """Run the stage: a clip of len(inputs.seeds) videos of the spec's frames, height, width and fps."""

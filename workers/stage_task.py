@@ -157,7 +157,7 @@ class StageRunner:
         key = prompt_key(job, spec.text_encoder, negative)
         stored = artifacts.embeddings(key)
         if stored is None:
-            embeddings = stage.encode_prompt(request.prompt, negative)
+            embeddings = stage.text.encode(request.prompt, negative)
             artifacts.put_embeddings(job.id, key, pack_embeddings(embeddings))
         else:
             embeddings = unpack_embeddings(stored)

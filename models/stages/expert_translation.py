@@ -5,7 +5,7 @@ The clip is resized, encoded, noised to an intermediate timestep (SDEdit) and de
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import torch
 from diffusers import AutoencoderKL
@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from models.checkpoints import Checkpoints
-from models.clip import Clip, PromptEmbeddings
+from models.clip import Clip
 from models.device import resolve_device
 from models.execution import Execution
 from models.guidance import guided_predictor
@@ -22,7 +22,7 @@ from models.networks.latent_unet import LatentVideoUNet
 from models.presets import ExpertTranslationOptions, StageSpec
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import OnStep, StageInputs
-from models.text import LazyEncoder
+from models.text import LazyEncoder, PromptEncoder
 
 
 class ExpertTranslation:
@@ -31,9 +31,9 @@ class ExpertTranslation:
     def __init__(
         self,
         unet: LatentVideoUNet,
-        scheduler: object,
+        scheduler: Any,
         vae: AutoencoderKL,
-        text: LazyEncoder,
+        text: PromptEncoder,
         device: torch.device,
     ) -> None:
         self.unet, self.scheduler, self.vae, self.text, self.device = unet, scheduler, vae, text, device
@@ -48,19 +48,12 @@ class ExpertTranslation:
             resolve_device(execution),
         )
 
-    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        return self.text.encode(prompt, negative_prompt)
-
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
         assert isinstance(options, ExpertTranslationOptions)
-        if inputs.clip is None or inputs.clip.frames.shape[:2] != (len(inputs.seeds), spec.frames):
-            got = None if inputs.clip is None else tuple(inputs.clip.frames.shape)
-            raise ValueError(
-                f"expert translation needs {len(inputs.seeds)} videos of {spec.frames} frames; got {got}"
-            )
-        frames = resize_8bit(inputs.clip, spec.height, spec.width).to(self.device)  # b f c h w
+        clip = Clip(inputs.previous_frames(spec.frames), spec.fps)
+        frames = resize_8bit(clip, spec.height, spec.width).to(self.device)  # b f c h w
         generators = seeded_generators(inputs.seeds)
         latents = self._encode(frames, generators)  # b f c h/8 w/8
 
@@ -109,7 +102,7 @@ def last_timesteps(timesteps: Tensor, strength: float) -> Tensor:
     return timesteps[-max(int(len(timesteps) * strength), 1) :]
 
 
-def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler) -> Tensor:
+def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
     """Add DDPM noise up to `timestep`, the start of expert translation (SDEdit).
 
     Args:

@@ -6,52 +6,30 @@ window by linear interpolation between its two keyframes; so does this.
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
 from torch.nn import functional
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip, PromptEmbeddings
-from models.device import resolve_device
-from models.execution import Execution
+from models.clip import Clip
 from models.guidance import guided_predictor
-from models.networks.pixel_unet import PixelVideoUNet
-from models.presets import InterpolationOptions, StageSpec
+from models.presets import InterpolationOptions
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import OnStep, StageInputs
-from models.text import LazyEncoder
+from models.stages.pixel_stage import PixelStage
 from models.windows import keyframe_windows
 
 
-class Interpolation:
+class Interpolation(PixelStage):
     """Fills in the frames between keyframes; all windows are one batch and see the same noise."""
-
-    def __init__(
-        self, unet: PixelVideoUNet, scheduler: object, text: LazyEncoder, device: torch.device
-    ) -> None:
-        self.unet, self.scheduler, self.text, self.device = unet, scheduler, text, device
-
-    @classmethod
-    def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
-        return cls(
-            checkpoints.pixel_unet(spec.checkpoint, execution),
-            checkpoints.scheduler(spec.checkpoint),
-            LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution)),
-            resolve_device(execution),
-        )
-
-    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        return self.text.encode(prompt, negative_prompt)
 
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
         assert isinstance(options, InterpolationOptions)
-        keyframes = _keyframes(inputs).to(self.device)  # b f c h w
-        windows = keyframe_windows(keyframes.shape[1], options.frames_between)
+        num_keyframes = (spec.frames - 1) // (options.frames_between + 1) + 1
+        keyframes = inputs.previous_frames(num_keyframes).to(self.device)  # b f c h w
+        windows = keyframe_windows(num_keyframes, options.frames_between)
         condition = window_conditions(keyframes, options.frames_between)  # (b w) c+1 f h w
 
         seeds = [seed for seed in inputs.seeds for _ in windows]
@@ -87,16 +65,3 @@ def window_conditions(keyframes: Tensor, frames_between: int) -> Tensor:
     mask[0] = mask[-1] = 1
     mask = repeat(mask, "f -> b 1 f h w", b=frames.shape[0], h=size[1], w=size[2])
     return torch.cat([frames, mask], dim=1)
-
-
-def _keyframes(inputs: StageInputs) -> Tensor:
-    spec = inputs.spec
-    assert isinstance(spec.options, InterpolationOptions)
-    expected = (spec.frames - 1) // (spec.options.frames_between + 1) + 1
-    if inputs.clip is None or inputs.clip.frames.shape[:2] != (len(inputs.seeds), expected):
-        got = None if inputs.clip is None else tuple(inputs.clip.frames.shape)
-        raise ValueError(
-            f"interpolation to {spec.frames} frames needs {expected} keyframes "
-            f"of {len(inputs.seeds)} videos; got {got}"
-        )
-    return inputs.clip.frames

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from einops import rearrange
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip, PromptEmbeddings
-from models.device import resolve_device
-from models.execution import Execution
+from models.clip import Clip
 from models.guidance import guided_predictor
-from models.networks.pixel_unet import PixelVideoUNet
-from models.presets import StageSpec
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import OnStep, StageInputs
-from models.text import LazyEncoder
+from models.stages.pixel_stage import PixelStage
 
 CHANNELS = 3
 
 
-class Keyframes:
+class Keyframes(PixelStage):
     """Samples the keyframes from noise and text."""
-
-    def __init__(
-        self, unet: PixelVideoUNet, scheduler: object, text: LazyEncoder, device: torch.device
-    ) -> None:
-        self.unet, self.scheduler, self.text, self.device = unet, scheduler, text, device
-
-    @classmethod
-    def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
-        return cls(
-            checkpoints.pixel_unet(spec.checkpoint, execution),
-            checkpoints.scheduler(spec.checkpoint),
-            LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution)),
-            resolve_device(execution),
-        )
-
-    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        return self.text.encode(prompt, negative_prompt)
 
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import torch
 from diffusers import DDPMScheduler
@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.checkpoints import Checkpoints
-from models.clip import Clip, PromptEmbeddings
-from models.device import resolve_device
+from models.clip import Clip
 from models.execution import Execution
 from models.guidance import guided_predictor
 from models.networks.pixel_unet import PixelVideoUNet
@@ -21,13 +20,14 @@ from models.presets import StageSpec, SuperResolutionOptions
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import OnStep, StageInputs
 from models.stages.first_frame import FirstFrame
-from models.text import LazyEncoder
+from models.stages.pixel_stage import PixelStage
+from models.text import PromptEncoder
 from models.windows import overlapping_windows
 
 NOISING_SCHEDULER = "image_noising_scheduler"
 
 
-class SuperResolution:
+class SuperResolution(PixelStage):
     """Upscales overlapping windows; each sees the last upscaled frame of the one before.
 
     The condition of a window is its bilinearly resized clip, noised at the noise level, whose first frame is
@@ -38,44 +38,43 @@ class SuperResolution:
     def __init__(
         self,
         unet: PixelVideoUNet,
-        scheduler: object,
-        noising: DDPMScheduler,
-        first_frame: FirstFrame | None,
-        text: LazyEncoder,
+        scheduler: Any,
+        text: PromptEncoder,
         device: torch.device,
+        noising: DDPMScheduler | None = None,
+        first_frame: FirstFrame | None = None,
     ) -> None:
-        self.unet, self.scheduler, self.noising = unet, scheduler, noising
-        self.first_frame, self.text, self.device = first_frame, text, device
+        super().__init__(unet, scheduler, text, device)
+        self.noising = noising or augmentation_schedule()
+        self.first_frame = first_frame
 
     @classmethod
     def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
         assert isinstance(spec.options, SuperResolutionOptions)
-        published = checkpoints.has(spec.checkpoint, NOISING_SCHEDULER)
-        first = spec.options.first_frame
-        return cls(
-            checkpoints.pixel_unet(spec.checkpoint, execution),
-            checkpoints.scheduler(spec.checkpoint),
-            checkpoints.scheduler(spec.checkpoint, NOISING_SCHEDULER)
-            if published
-            else augmentation_schedule(),
-            None if first is None else FirstFrame.load(first, checkpoints, execution),
-            LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution)),
-            resolve_device(execution),
-        )
-
-    def encode_prompt(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        return self.text.encode(prompt, negative_prompt)
+        stage = super().load(spec, checkpoints, execution)
+        if checkpoints.has(spec.checkpoint, NOISING_SCHEDULER):
+            stage.noising = checkpoints.scheduler(spec.checkpoint, NOISING_SCHEDULER)
+        if spec.options.first_frame is not None:
+            stage.first_frame = FirstFrame.load(spec.options.first_frame, checkpoints, execution)
+        return stage
 
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
         assert isinstance(options, SuperResolutionOptions)
-        resized = resize(_clip(inputs).to(self.device), spec.height, spec.width)  # b c f h w
+        resized = resize(
+            inputs.previous_frames(spec.frames).to(self.device), spec.height, spec.width
+        )  # b c f h w
         windows = overlapping_windows(spec.frames, options.window, options.overlap)
         self.scheduler.set_timesteps(spec.steps)
         timesteps = self.scheduler.timesteps
+        noise_levels = None
+        if self.unet.config.class_embed_type is not None:
+            noise_levels = torch.full((len(inputs.seeds),), options.noise_level)
         upscaled = torch.empty_like(resized)
-        previous = self._first_frame(inputs)
+        previous = torch.zeros_like(resized[:, :, 0])
+        if self.first_frame is not None:
+            previous = self.first_frame(inputs).to(self.device)
         for index, window in enumerate(windows):
             done, total = index * len(timesteps), len(windows) * len(timesteps)
             generators = seeded_generators(inputs.seeds)
@@ -85,7 +84,7 @@ class SuperResolution:
             condition = augment(resized[:, :, span], augmentation, options.noise_level, self.noising)
             condition[:, :, 0] = previous
             predict = guided_predictor(
-                self.unet, inputs.embeddings, spec.guidance_scale, condition, self._noise_levels(inputs)
+                self.unet, inputs.embeddings, spec.guidance_scale, condition, noise_levels
             )
             upscaled[:, :, span] = denoise(
                 predict,
@@ -98,28 +97,9 @@ class SuperResolution:
             previous = upscaled[:, :, window.stop - options.overlap]
         return Clip(rearrange(upscaled, "b c f h w -> b f c h w").cpu(), spec.fps)
 
-    def _first_frame(self, inputs: StageInputs) -> Tensor:
-        if self.first_frame is None:
-            channels = inputs.clip.frames.shape[2]
-            return torch.zeros(len(inputs.seeds), channels, inputs.spec.height, inputs.spec.width)
-        return self.first_frame(inputs).to(self.device)
-
-    def _noise_levels(self, inputs: StageInputs) -> Tensor | None:
-        if self.unet.config.class_embed_type is None:
-            return None
-        return torch.full((len(inputs.seeds),), inputs.spec.options.noise_level, device=self.device)
-
 
 def resize(frames: Tensor, height: int, width: int) -> Tensor:
     """Bilinear with aligned corners: (batch, frames, channels, h, w) to (batch, channels, frames, height, width)."""
     folded = rearrange(frames, "b f c h w -> (b f) c h w")
     folded = functional.interpolate(folded, size=(height, width), mode="bilinear", align_corners=True)
     return rearrange(folded, "(b f) c h w -> b c f h w", b=frames.shape[0])
-
-
-def _clip(inputs: StageInputs) -> Tensor:
-    expected = (len(inputs.seeds), inputs.spec.frames)
-    if inputs.clip is None or inputs.clip.frames.shape[:2] != expected:
-        got = None if inputs.clip is None else tuple(inputs.clip.frames.shape)
-        raise ValueError(f"super-resolution needs {expected[0]} videos of {expected[1]} frames; got {got}")
-    return inputs.clip.frames

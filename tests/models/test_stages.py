@@ -122,7 +122,7 @@ def test_a_later_window_overwrites_the_frame_it_shares() -> None:
 
 def test_super_resolution_hands_the_last_upscaled_frame_to_the_next_window() -> None:
     unet = Recorder("timestep")
-    stage = SuperResolution(unet, scheduler(), augmentation_schedule(), None, None, CPU)
+    stage = SuperResolution(unet, scheduler(), None, CPU)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
     clip, steps = run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
     assert clip.frames.shape == (1, 29, 3, 4, 6)
@@ -139,7 +139,7 @@ def test_super_resolution_hands_the_last_upscaled_frame_to_the_next_window() -> 
 def test_super_resolution_noises_its_condition_at_the_noise_level() -> None:
     unet = Recorder()
     schedule = augmentation_schedule()
-    stage = SuperResolution(unet, scheduler(), schedule, None, None, CPU)
+    stage = SuperResolution(unet, scheduler(), None, CPU, schedule)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
     run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
     generators = seeded_generators([7])
@@ -181,10 +181,9 @@ def test_frames_are_quantised_to_8_bits_before_expert_translation() -> None:
     [(StageKind.INTERPOLATION, Interpolation), (StageKind.SUPER_RESOLUTION, SuperResolution)],
 )
 def test_a_clip_of_the_wrong_length_is_refused(kind: StageKind, stage: type) -> None:
-    parts = (augmentation_schedule(), None) if stage is SuperResolution else ()
     with pytest.raises(ValueError, match="needs"):
         run(
-            stage(Recorder(), scheduler(), *parts, None, CPU),
+            stage(Recorder(), scheduler(), None, CPU),
             spec(kind),
             (7,),
             Clip(torch.zeros(1, 5, 3, 2, 3), 2),
