@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from models.checkpoints import Checkpoints
 from models.clip import Clip, PromptEmbeddings
+from models.device import attention_kernel
 from models.execution import Execution
 from models.presets import StageKind, StageSpec
 from models.stage import StageInputs
@@ -17,7 +18,7 @@ def generate(
     prompt: str,
     seeds: tuple[int, ...],
     checkpoints: Checkpoints,
-    execution: Execution,
+    execution: Callable[[StageKind], Execution],
     negative_prompt: str | None,
     on_step: Callable[[StageKind, int, int], None],
     on_clip: Callable[[StageKind, Clip], None],
@@ -27,6 +28,7 @@ def generate(
     Args:
         specs: from `Preset.resolve`.
         seeds: one per video of the batch.
+        execution: how the stage of a kind runs.
         negative_prompt: None takes each stage's own.
         on_step: called with (kind, k, n) after denoising step k of n.
         on_clip: called with each stage's clip as it lands.
@@ -38,13 +40,15 @@ def generate(
     clip: Clip | None = None
     encoded: dict[tuple[str, str], PromptEmbeddings] = {}
     for spec in specs:
-        stage = load_stage(spec, checkpoints, execution)
+        how = execution(spec.kind)
+        stage = load_stage(spec, checkpoints, how)
         negative = spec.negative_prompt if negative_prompt is None else negative_prompt
         key = (spec.text_encoder, negative)
         if key not in encoded:
             encoded[key] = stage.text.encode(prompt, negative)
         inputs = StageInputs(spec, prompt, negative, encoded[key], seeds, clip)
-        clip = stage(inputs, lambda k, n, kind=spec.kind: on_step(kind, k, n))
+        with attention_kernel(how):
+            clip = stage(inputs, lambda k, n, kind=spec.kind: on_step(kind, k, n))
         on_clip(spec.kind, clip)
     if clip is None:
         raise ValueError("a cascade has at least one stage")

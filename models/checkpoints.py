@@ -9,6 +9,7 @@ Weights are safetensors only; nothing is ever unpickled.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,15 +20,17 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
+from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
 
-from models.device import resolve_device, resolve_dtype
+from models.device import place, resolve_device, resolve_dtype, text_execution
 from models.errors import CheckpointError
 from models.execution import Execution
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
 from models.text import ClipPromptEncoder, T5PromptEncoder
+
+logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()  # a stage shows its own
 
@@ -69,6 +72,15 @@ class Checkpoints:
                 f'checkpoint "{name}" is neither the directory {local} nor to be had from the hub: {error}'
             ) from error
 
+    def available(self, name: str) -> bool:
+        """Whether an optional checkpoint is to be had; says so where it is not."""
+        try:
+            self.path(name)
+        except CheckpointError as error:
+            logger.warning("going on without an optional checkpoint: %s", error)
+            return False
+        return True
+
     def has(self, name: str, part: str) -> bool:
         """Whether the checkpoint has the part, such as `vae`."""
         return (self.path(name) / part).is_dir()
@@ -91,7 +103,10 @@ class Checkpoints:
         return _pretrained(UNet2DConditionModel, self._part(name, "unet"), execution)
 
     def vae(self, name: str, execution: Execution) -> AutoencoderKL:
-        return _pretrained(AutoencoderKL, self._part(name, "vae"), execution)
+        vae = _pretrained(AutoencoderKL, self._part(name, "vae"), execution)
+        if execution.vae_tiling:
+            vae.enable_tiling()
+        return vae
 
     def scheduler(self, name: str, part: str = "scheduler") -> Any:
         """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
@@ -102,13 +117,24 @@ class Checkpoints:
             raise CheckpointError(f'{file}: scheduler "{kind}" is not one of {", ".join(SCHEDULERS)}')
         return getattr(diffusers, kind).from_config(config)
 
-    def t5(self, name: str, execution: Execution) -> T5PromptEncoder:
-        encoder = _pretrained(T5EncoderModel, self._part(name, "text_encoder"), execution)
-        return T5PromptEncoder(self._tokenizer(name), encoder)
+    def t5(self, name: str, execution: Execution, *, clean: bool = False) -> T5PromptEncoder:
+        """T5, with IF's caption cleaning where `clean` says so."""
+        return T5PromptEncoder(
+            self._tokenizer(name), self._text(T5EncoderModel, name, execution), clean=clean
+        )
 
     def clip(self, name: str, execution: Execution) -> ClipPromptEncoder:
-        encoder = _pretrained(CLIPTextModel, self._part(name, "text_encoder"), execution)
-        return ClipPromptEncoder(self._tokenizer(name), encoder)
+        return ClipPromptEncoder(self._tokenizer(name), self._text(CLIPTextModel, name, execution))
+
+    def _text(self, kind: Any, name: str, execution: Execution) -> Any:
+        folder, execution = self._part(name, "text_encoder"), text_execution(execution)
+        if not execution.text_8bit:
+            return _pretrained(kind, folder, execution)
+        options = {
+            "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
+            "device_map": {"": resolve_device(execution)},
+        }
+        return _read(kind, folder, execution, **options).eval()
 
     def _tokenizer(self, name: str) -> Any:
         folder = self._part(name, "tokenizer")
@@ -137,7 +163,10 @@ def _with_weights(unet: Network, folder: Path, execution: Execution) -> Network:
     weights = _read_weights(folder)
     check_weights(unet, weights, folder)
     unet.load_state_dict(weights, strict=True, assign=True)
-    return unet.eval().requires_grad_(False).to(resolve_device(execution), resolve_dtype(execution))
+    placed = place(unet.to(resolve_dtype(execution)), execution)
+    if execution.compile:
+        placed.compile()
+    return placed
 
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
@@ -176,9 +205,13 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _pretrained(kind: Any, folder: Path, execution: Execution) -> Network:
+def _pretrained(kind: Any, folder: Path, execution: Execution) -> Any:
+    return place(_read(kind, folder, execution), execution)
+
+
+def _read(kind: Any, folder: Path, execution: Execution, **options: Any) -> Any:
+    dtype = resolve_dtype(execution)
     try:
-        network = kind.from_pretrained(folder, torch_dtype=resolve_dtype(execution), use_safetensors=True)
-    except (OSError, ValueError, RuntimeError) as error:
+        return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise CheckpointError(f"{folder}: {kind.__name__} cannot be loaded: {error}") from error
-    return network.eval().requires_grad_(False).to(resolve_device(execution))

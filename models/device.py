@@ -6,11 +6,25 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
+from accelerate import cpu_offload_with_hook
+from diffusers.hooks import apply_group_offloading
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models.execution import Execution
+
+Network = TypeVar("Network", bound=nn.Module)
+
+KERNELS = {
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "math": SDPBackend.MATH,
+}
 
 
 def resolve_device(execution: Execution) -> torch.device:
@@ -25,6 +39,38 @@ def resolve_dtype(execution: Execution) -> torch.dtype:
     if execution.dtype == "auto":
         return torch.bfloat16 if resolve_device(execution).type == "cuda" else torch.float32
     return getattr(torch, execution.dtype)
+
+
+def place(network: Network, execution: Execution) -> Network:
+    """Put a network where and how `execution` says, ready for inference."""
+    device = resolve_device(execution)
+    network.eval().requires_grad_(False)
+    if execution.offload == "model":
+        cpu_offload_with_hook(network, device)
+        return network
+    if execution.offload == "group":
+        apply_group_offloading(
+            network, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
+        )
+        return network
+    return network.to(device)
+
+
+def text_execution(execution: Execution) -> Execution:
+    """How the text encoder runs beside a stage that runs by `execution`."""
+    if execution.text_device == "cpu":
+        return replace(execution, device="cpu", dtype="float32", offload="none")
+    return execution
+
+
+@contextmanager
+def attention_kernel(execution: Execution) -> Iterator[None]:
+    """Choose the attention kernel of what runs inside."""
+    if execution.attention == "auto":
+        yield
+        return
+    with sdpa_kernel(KERNELS[execution.attention]):
+        yield
 
 
 @dataclass

@@ -91,7 +91,41 @@ class ExpertTranslationOptions:
     strength: float = 0.8
 
 
-StageOptions = KeyframesOptions | InterpolationOptions | SuperResolutionOptions | ExpertTranslationOptions
+@dataclass(frozen=True)
+class TextToVideoOptions:
+    """A diffusers text-to-video pipeline runs the stage, named by `checkpoint`."""
+
+
+@dataclass(frozen=True)
+class VideoToVideoOptions:
+    """A diffusers video-to-video pipeline runs the stage; `strength` in (0, 1] of its schedule is run."""
+
+    strength: float = 0.7
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The DDPM schedule of a pixel stage; named as diffusers' DDPMScheduler names its parameters."""
+
+    num_train_timesteps: int = 1000
+    beta_schedule: str = "squaredcos_cap_v2"
+    prediction_type: str = "epsilon"
+    variance_type: str = "learned_range"
+    thresholding: bool = True
+    dynamic_thresholding_ratio: float = 0.95
+    sample_max_value: float = 1.5
+    clip_sample: bool = True
+    timestep_spacing: str = "leading"
+
+
+StageOptions = (
+    KeyframesOptions
+    | InterpolationOptions
+    | SuperResolutionOptions
+    | ExpertTranslationOptions
+    | TextToVideoOptions
+    | VideoToVideoOptions
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +134,8 @@ class StageSpec:
 
     `checkpoint` and `text_encoder` are directories below the checkpoints folder or hub names; stages with
     the same `text_encoder` share one set of prompt embeddings. `negative_prompt` is used where the request
-    has none. Steps may be chosen by a request from 1 to `max_steps`.
+    has none. Steps may be chosen by a request from 1 to `max_steps`. `schedule` of a pixel stage takes the
+    place of the checkpoint's own. `clean_captions` runs IF's caption cleaning before T5.
     """
 
     kind: StageKind
@@ -115,6 +150,8 @@ class StageSpec:
     guidance_scale: float
     options: StageOptions
     negative_prompt: str = ""
+    schedule: Schedule | None = None
+    clean_captions: bool = False
 
     @property
     def size(self) -> Size:
@@ -230,6 +267,7 @@ SHOW_1 = Preset(
             steps=75,
             max_steps=200,
             guidance_scale=9.0,
+            schedule=Schedule(sample_max_value=1.5),
             options=KeyframesOptions(),
         ),
         StageSpec(
@@ -243,6 +281,7 @@ SHOW_1 = Preset(
             steps=75,
             max_steps=200,
             guidance_scale=4.0,
+            schedule=Schedule(sample_max_value=1.5),
             options=InterpolationOptions(frames_between=3),
         ),
         StageSpec(
@@ -256,6 +295,7 @@ SHOW_1 = Preset(
             steps=125,
             max_steps=200,
             guidance_scale=7.0,
+            schedule=Schedule(sample_max_value=1.0),
             options=SuperResolutionOptions(
                 window=8,
                 overlap=1,
@@ -346,7 +386,29 @@ SHAPES = Preset(
     ),
 )
 
-PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (SHAPES, SHOW_1)}
+WAN = Preset(
+    name="wan",
+    description="Wan 2.1 (1.3 B) by its diffusers pipeline, 81 frames of 832x480; needs a GPU.",
+    sizes=(Size(832, 480),),
+    example_prompts=("A cat walks on the grass, realistic style.",),
+    stages=(
+        StageSpec(
+            kind=StageKind.KEYFRAMES,
+            checkpoint="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+            text_encoder="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+            frames=81,
+            height=480,
+            width=832,
+            fps=16,
+            steps=50,
+            max_steps=100,
+            guidance_scale=5.0,
+            options=TextToVideoOptions(),
+        ),
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (SHAPES, SHOW_1, WAN)}
 
 
 def get_preset(name: str) -> Preset:

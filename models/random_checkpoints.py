@@ -121,6 +121,7 @@ def _write_expert_translation(folder: Path) -> None:
         latent_channels=4,
         norm_num_groups=8,
         layers_per_block=1,
+        sample_size=256,
     ).save_pretrained(folder / "vae")
     _write_text(folder, CLIPTextModel(_clip_config()))
     _write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")

@@ -12,7 +12,6 @@ from models.cascade import generate
 from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.contact_sheet import contact_sheet
-from models.execution import Execution
 from models.presets import StageKind, StageSpec
 from models.random_checkpoints import create_random_shapes
 from models.video import write_mp4
@@ -46,7 +45,7 @@ def generate_files(
         prompt,
         (seed,),
         Checkpoints(settings.checkpoints_dir),
-        Execution(settings.device, settings.dtype),
+        settings.execution,
         negative_prompt,
         on_step,
         keep,

@@ -5,15 +5,19 @@ The gateway, the workers and the command line share it, so that one set of varia
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.execution import DType
-from models.presets import PRESETS
+from models.execution import Attention, DType, Execution, Offload, TextDevice
+from models.presets import PRESETS, StageKind
+
+EXECUTION = TypeAdapter(Execution)
+EXECUTION_FIELDS = tuple(field.name for field in fields(Execution))
 
 
 class Settings(BaseSettings):
@@ -28,7 +32,33 @@ class Settings(BaseSettings):
         Path("checkpoints"), description="Folder of local checkpoints; a name not found there is a hub name."
     )
     device: str = Field("auto", description="Device of the workers: auto, cpu, cuda, cuda:1, ...")
-    dtype: DType = Field("auto", description="Precision of the networks.")
+    dtype: DType = Field(
+        "auto",
+        description="Precision of the networks: auto, float32, float16, bfloat16; auto fits the device.",
+    )
+    offload: Offload = Field(
+        "none",
+        description="Main memory for idle networks: none, model (whole networks), group (layer by layer, slow).",
+    )
+    vae_slicing: bool = Field(True, description="The VAE works frame by frame: less memory, hardly slower.")
+    vae_tiling: bool = Field(
+        False, description="The VAE works on tiles of a frame: least memory, faint seams."
+    )
+    compile: bool = Field(False, description="Compile the UNet: minutes at the first job, then faster steps.")
+    attention: Attention = Field(
+        "auto", description="Attention kernel: auto (torch chooses), flash, efficient, cudnn, math."
+    )
+    text_device: TextDevice = Field(
+        "same",
+        description="Where text encoders run: same (as the UNet), cpu (slow, frees 10 GB with T5 XXL).",
+    )
+    text_8bit: bool = Field(
+        False, description="Text encoders in 8 bits: half the memory; needs bitsandbytes."
+    )
+    stage_execution: dict[StageKind, dict[str, Any]] = Field(
+        {},
+        description='Where one stage differs in the eight settings above, as JSON: `{"keyframes": {"dtype": "float16"}}`.',
+    )
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Queue, job records and small tensors."
@@ -70,6 +100,22 @@ class Settings(BaseSettings):
         Path(".cascade"), description="Where `cascade up` keeps the data of its own Redis and S3 servers."
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    def execution(self, kind: StageKind) -> Execution:
+        """How workers of `kind` run their networks."""
+        common = {name: getattr(self, name) for name in EXECUTION_FIELDS}
+        return EXECUTION.validate_python(common | self.stage_execution.get(kind, {}))
+
+    @field_validator("stage_execution")
+    @classmethod
+    def _known_execution(cls, value: dict[StageKind, dict[str, Any]]) -> dict[StageKind, dict[str, Any]]:
+        for kind, changes in value.items():
+            unknown = changes.keys() - EXECUTION_FIELDS
+            if unknown:
+                allowed = ", ".join(EXECUTION_FIELDS)
+                raise ValueError(f"{kind}: unknown {', '.join(sorted(unknown))}; choose from {allowed}")
+            EXECUTION.validate_python(changes)
+        return value
 
     @field_validator("presets", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.device import measure_usage
+from models.device import attention_kernel, measure_usage
 from models.errors import ModelError
 from models.execution import Execution
 from models.presets import InvalidParameter, StageKind, StageSpec
@@ -144,7 +144,7 @@ class StageRunner:
         specs = {spec.kind: spec for spec in job.request.resolve()}
         inputs = self._inputs(job, stage, specs[self.kind])
         self._started = time.monotonic()
-        with measure_usage(self.execution) as usage:
+        with measure_usage(self.execution) as usage, attention_kernel(self.execution):
             clip = stage(inputs, self._on_step(job.id, lease))
         artifacts = self.conveyor.artifacts
         artifact = artifacts.put_tensors(job.id, f"{key}.safetensors", pack_clip(clip))

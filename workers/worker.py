@@ -9,7 +9,6 @@ import time
 from celery.signals import worker_ready, worker_shutting_down
 
 from models.checkpoints import Checkpoints
-from models.execution import Execution
 from models.presets import StageKind, get_preset
 from models.stages import load_stage
 from workers.celery_app import RUN_STAGE
@@ -34,7 +33,7 @@ def run_worker(kind: StageKind, settings: Settings) -> None:
     presets = tuple(name for name in settings.presets if kind in get_preset(name).kinds)
     presence = Presence(conveyor.redis, kind, presets)
     presence.start()
-    execution = Execution(settings.device, settings.dtype)
+    execution = settings.execution(kind)
     checkpoints = Checkpoints(settings.checkpoints_dir)
     stages = {name: load_stage(get_preset(name).stage(kind), checkpoints, execution) for name in presets}
     runner = StageRunner(conveyor, kind, stages, execution, presence)

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from models.checkpoints import Checkpoints
 from models.execution import Execution
-from models.presets import StageKind, StageSpec
+from models.presets import (
+    ExpertTranslationOptions,
+    InterpolationOptions,
+    KeyframesOptions,
+    StageSpec,
+    SuperResolutionOptions,
+    TextToVideoOptions,
+    VideoToVideoOptions,
+)
 from models.stage import Stage
 from models.stages.expert_translation import ExpertTranslation
 from models.stages.interpolation import Interpolation
 from models.stages.keyframes import Keyframes
+from models.stages.pipeline import PipelineStage
 from models.stages.super_resolution import SuperResolution
 
-STAGES = {
-    StageKind.KEYFRAMES: Keyframes,
-    StageKind.INTERPOLATION: Interpolation,
-    StageKind.SUPER_RESOLUTION: SuperResolution,
-    StageKind.EXPERT_TRANSLATION: ExpertTranslation,
+STAGES: dict[type, Any] = {
+    KeyframesOptions: Keyframes,
+    InterpolationOptions: Interpolation,
+    SuperResolutionOptions: SuperResolution,
+    ExpertTranslationOptions: ExpertTranslation,
+    TextToVideoOptions: PipelineStage,
+    VideoToVideoOptions: PipelineStage,
 }
 
 
 def load_stage(spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Stage:
     """Load the networks of one stage. Raises CheckpointError naming what is missing."""
-    return STAGES[spec.kind].load(spec, checkpoints, execution)
+    stage: Stage = STAGES[type(spec.options)].load(spec, checkpoints, execution)
+    return stage

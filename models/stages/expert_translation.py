@@ -35,7 +35,10 @@ class ExpertTranslation:
         vae: AutoencoderKL,
         text: PromptEncoder,
         device: torch.device,
+        *,
+        vae_slicing: bool = True,
     ) -> None:
+        self.vae_slicing = vae_slicing
         self.unet, self.scheduler, self.vae, self.text, self.device = unet, scheduler, vae, text, device
 
     @classmethod
@@ -46,6 +49,7 @@ class ExpertTranslation:
             checkpoints.vae(spec.checkpoint, execution),
             LazyEncoder(lambda: checkpoints.clip(spec.text_encoder, execution)),
             resolve_device(execution),
+            vae_slicing=execution.vae_slicing,
         )
 
     @torch.inference_mode()
@@ -67,10 +71,10 @@ class ExpertTranslation:
         return Clip(self._decode(rearrange(sample, "b c f h w -> b f c h w")).cpu(), spec.fps)
 
     def _encode(self, frames: Tensor, generators: list[Generator]) -> Tensor:
-        """A sampled latent of every frame, times the VAE's scaling factor; frame by frame to bound memory."""
+        """A sampled latent of every frame, times the VAE's scaling factor; in slices to bound memory."""
         videos = []
         for video, generator in zip(frames.to(self.vae.dtype), generators, strict=True):
-            moments = [self.vae.encode(frame[None]).latent_dist for frame in video]
+            moments = [self.vae.encode(frames).latent_dist for frames in self._slices(video)]
             mean = torch.cat([moment.mean for moment in moments]).float()
             std = torch.cat([moment.std for moment in moments]).float()
             videos.append(mean + std * torch.randn(mean.shape, generator=generator).to(self.device))
@@ -79,8 +83,12 @@ class ExpertTranslation:
     def _decode(self, latents: Tensor) -> Tensor:
         latents = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
         return torch.stack(
-            [torch.cat([self.vae.decode(frame[None]).sample for frame in video]) for video in latents]
+            [torch.cat([self.vae.decode(part).sample for part in self._slices(video)]) for video in latents]
         ).float()
+
+    def _slices(self, video: Tensor) -> tuple[Tensor, ...]:
+        """Frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
+        return video.split(1 if self.vae_slicing else len(video))
 
 
 def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:

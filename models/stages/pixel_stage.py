@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Self
 
 import torch
+from diffusers import DDPMScheduler
 
 from models.checkpoints import Checkpoints
 from models.device import resolve_device
@@ -12,6 +14,13 @@ from models.execution import Execution
 from models.networks.pixel_unet import PixelVideoUNet
 from models.presets import StageSpec
 from models.text import LazyEncoder, PromptEncoder
+
+
+def pixel_scheduler(spec: StageSpec, checkpoints: Checkpoints) -> Any:
+    """The scheduler that the preset prescribes, else the checkpoint's own."""
+    if spec.schedule is None:
+        return checkpoints.scheduler(spec.checkpoint)
+    return DDPMScheduler(**asdict(spec.schedule))
 
 
 class PixelStage:
@@ -26,7 +35,7 @@ class PixelStage:
     def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
         return cls(
             checkpoints.pixel_unet(spec.checkpoint, execution),
-            checkpoints.scheduler(spec.checkpoint),
-            LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution)),
+            pixel_scheduler(spec, checkpoints),
+            LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution, clean=spec.clean_captions)),
             resolve_device(execution),
         )

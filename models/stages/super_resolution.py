@@ -54,7 +54,9 @@ class SuperResolution(PixelStage):
         stage = super().load(spec, checkpoints, execution)
         if checkpoints.has(spec.checkpoint, NOISING_SCHEDULER):
             stage.noising = checkpoints.scheduler(spec.checkpoint, NOISING_SCHEDULER)
-        if spec.options.first_frame is not None:
+        if spec.options.first_frame is not None and checkpoints.available(
+            spec.options.first_frame.checkpoint
+        ):
             stage.first_frame = FirstFrame.load(spec.options.first_frame, checkpoints, execution)
         return stage
 

@@ -30,7 +30,7 @@ def make(
         prompt,
         seeds,
         Checkpoints(folder),
-        Execution(device="cpu"),
+        lambda _: Execution(device="cpu"),
         None,
         lambda *_: None,
         clips.__setitem__,
