@@ -119,15 +119,17 @@ class Checkpoints:
 
     def t5(self, name: str, execution: Execution, *, clean: bool = False) -> T5PromptEncoder:
         """T5, with IF's caption cleaning where `clean` says so."""
-        return T5PromptEncoder(
-            self._tokenizer(name), self._text(T5EncoderModel, name, execution), clean=clean
-        )
+        execution = text_execution(execution)
+        encoder = self._text(T5EncoderModel, name, execution)
+        return T5PromptEncoder(self._tokenizer(name), encoder, execution, clean=clean)
 
     def clip(self, name: str, execution: Execution) -> ClipPromptEncoder:
-        return ClipPromptEncoder(self._tokenizer(name), self._text(CLIPTextModel, name, execution))
+        execution = text_execution(execution)
+        encoder = self._text(CLIPTextModel, name, execution)
+        return ClipPromptEncoder(self._tokenizer(name), encoder, execution)
 
     def _text(self, kind: Any, name: str, execution: Execution) -> Any:
-        folder, execution = self._part(name, "text_encoder"), text_execution(execution)
+        folder = self._part(name, "text_encoder")
         if not execution.text_8bit:
             return _pretrained(kind, folder, execution)
         options = {

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from accelerate import cpu_offload_with_hook
 from diffusers.hooks import apply_group_offloading
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -42,11 +41,10 @@ def resolve_dtype(execution: Execution) -> torch.dtype:
 
 
 def place(network: Network, execution: Execution) -> Network:
-    """Put a network where and how `execution` says, ready for inference."""
+    """Put a network where and how `execution` says, ready for inference; see also `resident`."""
     device = resolve_device(execution)
     network.eval().requires_grad_(False)
     if execution.offload == "model":
-        cpu_offload_with_hook(network, device)
         return network
     if execution.offload == "group":
         apply_group_offloading(
@@ -56,10 +54,22 @@ def place(network: Network, execution: Execution) -> Network:
     return network.to(device)
 
 
+@contextmanager
+def resident(network: nn.Module, execution: Execution) -> Iterator[None]:
+    """Have an offloaded network on its device while it is used, and only then."""
+    if execution.offload == "model":
+        network.to(resolve_device(execution))
+    yield
+    if execution.offload == "model":
+        network.to("cpu")
+
+
 def text_execution(execution: Execution) -> Execution:
     """How the text encoder runs beside a stage that runs by `execution`."""
     if execution.text_device == "cpu":
         return replace(execution, device="cpu", dtype="float32", offload="none")
+    if execution.text_8bit:
+        return replace(execution, offload="none")  # 8-bit weights stay on the device they were packed for
     return execution
 
 

@@ -12,6 +12,8 @@ from transformers import CLIPTextModel, T5EncoderModel
 
 from models.caption_cleaning import clean_caption
 from models.clip import PromptEmbeddings
+from models.device import resident
+from models.execution import Execution
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +45,16 @@ class T5PromptEncoder:
     Prompts are stripped and lower-cased, or with `clean` go twice through IF's caption cleaning.
     """
 
-    def __init__(self, tokenizer: Any, encoder: T5EncoderModel, *, clean: bool = False) -> None:
-        self.tokenizer, self.encoder, self.clean = tokenizer, encoder, clean
+    def __init__(
+        self, tokenizer: Any, encoder: T5EncoderModel, execution: Execution, *, clean: bool = False
+    ) -> None:
+        self.tokenizer, self.encoder = tokenizer, encoder
+        self.execution, self.clean = execution, clean
 
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
         texts = [self._prepared(text) for text in (prompt, negative_prompt)]
         tokens = _tokenize(self.tokenizer, texts, T5_MAX_TOKENS)
-        with torch.inference_mode():
+        with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(
                 tokens["input_ids"].to(self.encoder.device),
                 attention_mask=tokens["attention_mask"].to(self.encoder.device),
@@ -63,12 +68,12 @@ class T5PromptEncoder:
 class ClipPromptEncoder:
     """CLIP's last hidden states, padded to the tokenizer's length (77 tokens)."""
 
-    def __init__(self, tokenizer: Any, encoder: CLIPTextModel) -> None:
-        self.tokenizer, self.encoder = tokenizer, encoder
+    def __init__(self, tokenizer: Any, encoder: CLIPTextModel, execution: Execution) -> None:
+        self.tokenizer, self.encoder, self.execution = tokenizer, encoder, execution
 
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
         tokens = _tokenize(self.tokenizer, [prompt, negative_prompt], self.tokenizer.model_max_length)
-        with torch.inference_mode():
+        with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(tokens["input_ids"].to(self.encoder.device)).last_hidden_state
         return _embeddings(features)
 

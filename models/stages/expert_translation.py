@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from models.checkpoints import Checkpoints
 from models.clip import Clip
-from models.device import resolve_device
+from models.device import resident, resolve_device
 from models.execution import Execution
 from models.guidance import guided_predictor
 from models.networks.latent_unet import LatentVideoUNet
@@ -34,12 +34,10 @@ class ExpertTranslation:
         scheduler: Any,
         vae: AutoencoderKL,
         text: PromptEncoder,
-        device: torch.device,
-        *,
-        vae_slicing: bool = True,
+        execution: Execution,
     ) -> None:
-        self.vae_slicing = vae_slicing
-        self.unet, self.scheduler, self.vae, self.text, self.device = unet, scheduler, vae, text, device
+        self.unet, self.scheduler, self.vae, self.text = unet, scheduler, vae, text
+        self.execution, self.device = execution, resolve_device(execution)
 
     @classmethod
     def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
@@ -48,8 +46,7 @@ class ExpertTranslation:
             checkpoints.scheduler(spec.checkpoint),
             checkpoints.vae(spec.checkpoint, execution),
             LazyEncoder(lambda: checkpoints.clip(spec.text_encoder, execution)),
-            resolve_device(execution),
-            vae_slicing=execution.vae_slicing,
+            execution,
         )
 
     @torch.inference_mode()
@@ -59,16 +56,20 @@ class ExpertTranslation:
         clip = Clip(inputs.previous_frames(spec.frames), spec.fps)
         frames = resize_8bit(clip, spec.height, spec.width).to(self.device)  # b f c h w
         generators = seeded_generators(inputs.seeds)
-        latents = self._encode(frames, generators)  # b f c h/8 w/8
+        with resident(self.vae, self.execution):
+            latents = self._encode(frames, generators)  # b f c h/8 w/8
 
         self.scheduler.set_timesteps(spec.steps)
         timesteps = last_timesteps(self.scheduler.timesteps, options.strength)
         noise = draw_noise(tuple(latents.shape[1:]), generators, self.device)
         noised = noise_to_timestep(latents, noise, timesteps[0], self.scheduler)
-        predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
         sample = rearrange(noised, "b f c h w -> b c f h w")
-        sample = denoise(predict, sample, self.scheduler, timesteps, generators, on_step)
-        return Clip(self._decode(rearrange(sample, "b c f h w -> b f c h w")).cpu(), spec.fps)
+        with resident(self.unet, self.execution):
+            predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
+            sample = denoise(predict, sample, self.scheduler, timesteps, generators, on_step)
+        with resident(self.vae, self.execution):
+            frames = self._decode(rearrange(sample, "b c f h w -> b f c h w"))
+        return Clip(frames.cpu(), spec.fps)
 
     def _encode(self, frames: Tensor, generators: list[Generator]) -> Tensor:
         """A sampled latent of every frame, times the VAE's scaling factor; in slices to bound memory."""
@@ -88,7 +89,7 @@ class ExpertTranslation:
 
     def _slices(self, video: Tensor) -> tuple[Tensor, ...]:
         """Frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
-        return video.split(1 if self.vae_slicing else len(video))
+        return video.split(1 if self.execution.vae_slicing else len(video))
 
 
 def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.clip import Clip
+from models.device import resident
 from models.guidance import guided_predictor
 from models.presets import InterpolationOptions
 from models.sampling import denoise, draw_noise, seeded_generators
@@ -37,8 +38,9 @@ class Interpolation(PixelStage):
         channels, (height, width) = keyframes.shape[2], keyframes.shape[-2:]
         noise = draw_noise((channels, options.frames_between + 2, height, width), generators, self.device)
         self.scheduler.set_timesteps(spec.steps)
-        predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale, condition)
-        video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
+        with resident(self.unet, self.execution):
+            predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale, condition)
+            video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
 
         segments = rearrange(video, "(b windows) c f h w -> windows b f c h w", windows=len(windows))
         frames = keyframes.new_empty(keyframes.shape[0], spec.frames, *keyframes.shape[2:])

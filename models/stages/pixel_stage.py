@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Self
 
-import torch
 from diffusers import DDPMScheduler
 
 from models.checkpoints import Checkpoints
@@ -27,9 +26,10 @@ class PixelStage:
     """Holds the parts; the stages add what they do with them."""
 
     def __init__(
-        self, unet: PixelVideoUNet, scheduler: Any, text: PromptEncoder, device: torch.device
+        self, unet: PixelVideoUNet, scheduler: Any, text: PromptEncoder, execution: Execution
     ) -> None:
-        self.unet, self.scheduler, self.text, self.device = unet, scheduler, text, device
+        self.unet, self.scheduler, self.text, self.execution = unet, scheduler, text, execution
+        self.device = resolve_device(execution)
 
     @classmethod
     def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
@@ -37,5 +37,5 @@ class PixelStage:
             checkpoints.pixel_unet(spec.checkpoint, execution),
             pixel_scheduler(spec, checkpoints),
             LazyEncoder(lambda: checkpoints.t5(spec.text_encoder, execution, clean=spec.clean_captions)),
-            resolve_device(execution),
+            execution,
         )

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from models.checkpoints import Checkpoints
 from models.clip import Clip
+from models.device import resident
 from models.execution import Execution
 from models.guidance import guided_predictor
 from models.networks.pixel_unet import PixelVideoUNet
@@ -40,11 +41,11 @@ class SuperResolution(PixelStage):
         unet: PixelVideoUNet,
         scheduler: Any,
         text: PromptEncoder,
-        device: torch.device,
+        execution: Execution,
         noising: DDPMScheduler | None = None,
         first_frame: FirstFrame | None = None,
     ) -> None:
-        super().__init__(unet, scheduler, text, device)
+        super().__init__(unet, scheduler, text, execution)
         self.noising = noising or augmentation_schedule()
         self.first_frame = first_frame
 
@@ -64,40 +65,39 @@ class SuperResolution(PixelStage):
     def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
         assert isinstance(options, SuperResolutionOptions)
-        resized = resize(
-            inputs.previous_frames(spec.frames).to(self.device), spec.height, spec.width
-        )  # b c f h w
+        source = inputs.previous_frames(spec.frames).to(self.device)
+        resized = resize(source, spec.height, spec.width)  # b c f h w
         windows = overlapping_windows(spec.frames, options.window, options.overlap)
-        self.scheduler.set_timesteps(spec.steps)
-        timesteps = self.scheduler.timesteps
-        noise_levels = None
-        if self.unet.config.class_embed_type is not None:
-            noise_levels = torch.full((len(inputs.seeds),), options.noise_level)
+        total = spec.steps * len(windows)
         upscaled = torch.empty_like(resized)
         previous = torch.zeros_like(resized[:, :, 0])
         if self.first_frame is not None:
             previous = self.first_frame(inputs).to(self.device)
-        for index, window in enumerate(windows):
-            done, total = index * len(timesteps), len(windows) * len(timesteps)
-            generators = seeded_generators(inputs.seeds)
-            span = slice(window.start, window.stop)
-            noise = draw_noise(tuple(resized[0, :, span].shape), generators, self.device)
-            augmentation = draw_noise(tuple(noise.shape[1:]), generators, self.device)
-            condition = augment(resized[:, :, span], augmentation, options.noise_level, self.noising)
-            condition[:, :, 0] = previous
-            predict = guided_predictor(
-                self.unet, inputs.embeddings, spec.guidance_scale, condition, noise_levels
-            )
-            upscaled[:, :, span] = denoise(
-                predict,
-                noise,
-                self.scheduler,
-                timesteps,
-                generators,
-                lambda k, _, done=done, total=total: on_step(done + k, total),
-            )
-            previous = upscaled[:, :, window.stop - options.overlap]
+        with resident(self.unet, self.execution):
+            for index, window in enumerate(windows):
+                span, done = slice(window.start, window.stop), index * spec.steps
+                upscaled[:, :, span] = self._upscale(
+                    resized[:, :, span], previous, inputs, lambda k, _, done=done: on_step(done + k, total)
+                )
+                previous = upscaled[:, :, window.stop - options.overlap]
         return Clip(rearrange(upscaled, "b c f h w -> b f c h w").cpu(), spec.fps)
+
+    def _upscale(self, resized: Tensor, previous: Tensor, inputs: StageInputs, on_step: OnStep) -> Tensor:
+        """One window (batch, channels, frames, height, width), whose first frame is known to be `previous`."""
+        noise_level = inputs.spec.options.noise_level
+        generators = seeded_generators(inputs.seeds)
+        noise = draw_noise(tuple(resized.shape[1:]), generators, self.device)
+        augmentation = draw_noise(tuple(resized.shape[1:]), generators, self.device)
+        condition = augment(resized, augmentation, noise_level, self.noising)
+        condition[:, :, 0] = previous
+        labels = None
+        if self.unet.config.class_embed_type is not None:
+            labels = torch.full((len(inputs.seeds),), noise_level)
+        predict = guided_predictor(
+            self.unet, inputs.embeddings, inputs.spec.guidance_scale, condition, labels
+        )
+        self.scheduler.set_timesteps(inputs.spec.steps)
+        return denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
 
 
 def resize(frames: Tensor, height: int, width: int) -> Tensor:

@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
 from models.clip import Clip, PromptEmbeddings
+from models.execution import Execution
 from models.noise_augmentation import augmentation_schedule
 from models.presets import SHAPES, StageKind, StageSpec
 from models.sampling import draw_noise, seeded_generators
@@ -21,6 +22,7 @@ from models.stages.keyframes import Keyframes
 from models.stages.super_resolution import SuperResolution, resize
 
 CPU = torch.device("cpu")
+HERE = Execution(device="cpu")
 EMBEDDINGS = PromptEmbeddings(torch.ones(1, 2, 4), torch.zeros(1, 2, 4))
 
 
@@ -62,7 +64,7 @@ def run(
 
 def test_keyframes_are_sampled_from_the_seeds_noise_and_guided_by_both_prompts() -> None:
     unet = Recorder()
-    clip, steps = run(Keyframes(unet, scheduler(), None, CPU), spec(StageKind.KEYFRAMES), (7,))
+    clip, steps = run(Keyframes(unet, scheduler(), None, HERE), spec(StageKind.KEYFRAMES), (7,))
     assert clip.frames.shape == (1, 8, 3, 4, 6)
     assert clip.fps == 2
     assert steps == [(1, 2), (2, 2)]
@@ -73,7 +75,7 @@ def test_keyframes_are_sampled_from_the_seeds_noise_and_guided_by_both_prompts()
 
 def test_a_guidance_scale_of_one_runs_the_prompt_alone() -> None:
     unet = Recorder()
-    run(Keyframes(unet, scheduler(), None, CPU), spec(StageKind.KEYFRAMES, guidance_scale=1.0), (7,))
+    run(Keyframes(unet, scheduler(), None, HERE), spec(StageKind.KEYFRAMES, guidance_scale=1.0), (7,))
     assert torch.equal(unet.texts[0], EMBEDDINGS.prompt)
 
 
@@ -89,7 +91,7 @@ def test_interpolation_sees_linear_frames_and_a_mask_on_the_keyframes() -> None:
 def test_interpolation_runs_all_windows_as_one_batch_with_the_same_noise() -> None:
     unet = Recorder()
     clip, steps = run(
-        Interpolation(unet, scheduler(), None, CPU),
+        Interpolation(unet, scheduler(), None, HERE),
         spec(StageKind.INTERPOLATION, guidance_scale=1.0),
         (7,),
         Clip(torch.randn(1, 8, 3, 4, 6), 2),
@@ -111,7 +113,7 @@ def test_a_later_window_overwrites_the_frame_it_shares() -> None:
             return torch.arange(sample.shape[0]).view(-1, 1, 1, 1, 1).expand_as(sample[:, :3]).float()
 
     clip, _ = run(
-        Interpolation(Halver(), scheduler(), None, CPU),
+        Interpolation(Halver(), scheduler(), None, HERE),
         spec(StageKind.INTERPOLATION, guidance_scale=1.0),
         (7,),
         Clip(torch.zeros(1, 8, 3, 4, 6), 2),
@@ -122,7 +124,7 @@ def test_a_later_window_overwrites_the_frame_it_shares() -> None:
 
 def test_super_resolution_hands_the_last_upscaled_frame_to_the_next_window() -> None:
     unet = Recorder("timestep")
-    stage = SuperResolution(unet, scheduler(), None, CPU)
+    stage = SuperResolution(unet, scheduler(), None, HERE)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
     clip, steps = run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
     assert clip.frames.shape == (1, 29, 3, 4, 6)
@@ -139,7 +141,7 @@ def test_super_resolution_hands_the_last_upscaled_frame_to_the_next_window() -> 
 def test_super_resolution_noises_its_condition_at_the_noise_level() -> None:
     unet = Recorder()
     schedule = augmentation_schedule()
-    stage = SuperResolution(unet, scheduler(), None, CPU, schedule)
+    stage = SuperResolution(unet, scheduler(), None, HERE, schedule)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
     run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
     generators = seeded_generators([7])
@@ -183,7 +185,7 @@ def test_frames_are_quantised_to_8_bits_before_expert_translation() -> None:
 def test_a_clip_of_the_wrong_length_is_refused(kind: StageKind, stage: type) -> None:
     with pytest.raises(ValueError, match="needs"):
         run(
-            stage(Recorder(), scheduler(), None, CPU),
+            stage(Recorder(), scheduler(), None, HERE),
             spec(kind),
             (7,),
             Clip(torch.zeros(1, 5, 3, 2, 3), 2),
