@@ -8,7 +8,6 @@ Weights are safetensors only; nothing is ever unpickled.
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +17,11 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
 
+from models.checkpoint_files import HUB_FILES, misfits, read_json, read_weights
 from models.device import place, resolve_device, resolve_dtype, text_execution
 from models.errors import CheckpointError
 from models.execution import Execution
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()  # a stage shows its own
 
-HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 SCHEDULERS = (
     "DDIMScheduler",
     "DDPMScheduler",
@@ -43,8 +41,6 @@ SCHEDULERS = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
-WEIGHTS = "diffusion_pytorch_model"
-
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -87,14 +83,14 @@ class Checkpoints:
 
     def pixel_unet(self, name: str, execution: Execution) -> PixelVideoUNet:
         folder = self._part(name, "unet")
-        config = PixelUNetConfig.from_dict(_read_json(folder / "config.json"))
+        config = PixelUNetConfig.from_dict(read_json(folder / "config.json"))
         with torch.device("meta"):
             unet = PixelVideoUNet(config)
         return _with_weights(unet, folder, execution)
 
     def latent_unet(self, name: str, execution: Execution) -> LatentVideoUNet:
         folder = self._part(name, "unet")
-        config = LatentUNetConfig.from_dict(_read_json(folder / "config.json"))
+        config = LatentUNetConfig.from_dict(read_json(folder / "config.json"))
         with torch.device("meta"):
             unet = LatentVideoUNet(config)
         return _with_weights(unet, folder, execution)
@@ -111,7 +107,7 @@ class Checkpoints:
     def scheduler(self, name: str, part: str = "scheduler") -> Any:
         """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
         file = self._part(name, part) / "scheduler_config.json"
-        config = _read_json(file)
+        config = read_json(file)
         kind = config.get("_class_name")
         if kind not in SCHEDULERS:
             raise CheckpointError(f'{file}: scheduler "{kind}" is not one of {", ".join(SCHEDULERS)}')
@@ -152,17 +148,8 @@ class Checkpoints:
         return folder
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{file} is missing") from error
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{file} is not JSON: {error}") from error
-
-
 def _with_weights(unet: Network, folder: Path, execution: Execution) -> Network:
-    weights = _read_weights(folder)
+    weights = read_weights(folder)
     check_weights(unet, weights, folder)
     unet.load_state_dict(weights, strict=True, assign=True)
     placed = place(unet.to(resolve_dtype(execution)), execution)
@@ -173,38 +160,10 @@ def _with_weights(unet: Network, folder: Path, execution: Execution) -> Network:
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
     """Raises CheckpointError that names the first tensors that are missing, unexpected or of another shape."""
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    faults = [f"missing {name} {expected[name]}" for name in sorted(expected.keys() - got.keys())]
-    faults += [f"unexpected {name} {got[name]}" for name in sorted(got.keys() - expected.keys())]
-    faults += [
-        f"{name} is {got[name]}, not {expected[name]}"
-        for name in sorted(expected.keys() & got.keys())
-        if got[name] != expected[name]
-    ]
+    faults = misfits(network, {name: tuple(tensor.shape) for name, tensor in weights.items()})
     if faults:
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise CheckpointError(f"{source} does not fit its configuration: {shown}")
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """One file, a half-precision variant, or shards listed in an index."""
-    index = folder / f"{WEIGHTS}.safetensors.index.json"
-    if index.is_file():
-        files = [folder / name for name in sorted(set(_read_json(index)["weight_map"].values()))]
-    else:
-        candidates = [folder / f"{WEIGHTS}.safetensors", folder / f"{WEIGHTS}.fp16.safetensors"]
-        files = [file for file in candidates if file.is_file()][:1]
-        if not files:
-            raise CheckpointError(
-                f"no weights in {folder}: looked for {', '.join(f.name for f in candidates)}"
-            )
-    weights: dict[str, Tensor] = {}
-    for file in files:
-        if file.parent != folder or not file.is_file():
-            raise CheckpointError(f"{index} names {file.name}, which is missing")
-        weights |= load_file(file)
-    return weights
 
 
 def _pretrained(kind: Any, folder: Path, execution: Execution) -> Any:

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
+from models.checkpoint_files import write_checksums
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
 
@@ -91,6 +92,8 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
             _write_pixel_stage(made / "interpolation", INTERPOLATION)
             _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION)
             _write_expert_translation(made / "expert-translation")
+        for stage in made.iterdir():
+            write_checksums(stage)
         if not target.is_dir():
             shutil.move(made, target)
 

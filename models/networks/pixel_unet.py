@@ -43,6 +43,11 @@ FIXED_KEYS: Mapping[str, tuple[Any, ...]] = {
     "upcast_attention": (),
     "use_linear_projection": (),
     "num_attention_heads": (None,),
+    "attention_type": ("default",),
+    "addition_time_embed_dim": (None,),
+    "dropout": (0, 0.0),
+    "transformer_layers_per_block": (1,),
+    "reverse_transformer_layers_per_block": (None,),
 }
 
 
