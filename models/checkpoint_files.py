@@ -72,9 +72,14 @@ def locate(folder: Path, name: str) -> Path | None:
     if (folder / name).is_dir():
         return folder / name
     try:
-        return Path(snapshot_download(name, local_files_only=True))
+        return hub_snapshot(name, local_files_only=True)
     except (LocalEntryNotFoundError, HFValidationError):
         return None
+
+
+def hub_snapshot(name: str, *, local_files_only: bool = False) -> Path:
+    """The folder of a hub repository, downloaded if need be (progress bar, goes on where it was cut off)."""
+    return Path(snapshot_download(name, allow_patterns=list(HUB_FILES), local_files_only=local_files_only))
 
 
 def verify(path: Path, needed: Needed) -> list[str]:

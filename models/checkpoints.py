@@ -15,13 +15,12 @@ from typing import Any, TypeVar
 import diffusers
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
 
-from models.checkpoint_files import HUB_FILES, misfits, read_json, read_weights
+from models.checkpoint_files import hub_snapshot, misfits, read_json, read_weights
 from models.device import place, resolve_device, resolve_dtype, text_execution
 from models.errors import CheckpointError
 from models.execution import Execution
@@ -62,7 +61,7 @@ class Checkpoints:
         if local.is_dir():
             return local
         try:
-            return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+            return hub_snapshot(name)
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             raise CheckpointError(
                 f'checkpoint "{name}" is neither the directory {local} nor to be had from the hub: {error}'

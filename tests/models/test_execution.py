@@ -67,6 +67,16 @@ def test_half_precision_makes_nearly_the_same_frames(
     assert (frames - plain).abs().mean() < 0.05  # bfloat16 keeps 8 bits of a number
 
 
+def test_a_text_encoder_in_8_bits_says_nearly_the_same(shapes_checkpoints: Path) -> None:
+    checkpoints = Checkpoints(shapes_checkpoints)
+    exact = checkpoints.t5("shapes/keyframes", CPU).encode("a red circle", "").prompt
+    rounded = (
+        checkpoints.t5("shapes/keyframes", replace(CPU, text_8bit=True)).encode("a red circle", "").prompt
+    )
+    error = (rounded - exact).abs().max() / exact.abs().max()
+    assert 0 < error < 0.05, f"relative error {error:.3f}"
+
+
 @pytest.mark.slow
 def test_a_compiled_network_makes_the_same_frames(shapes_checkpoints: Path) -> None:
     checkpoints = Checkpoints(shapes_checkpoints)
