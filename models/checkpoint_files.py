@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from models.presets import (
 
 CHECKSUMS = "SHA256SUMS"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
 WEIGHTS = "diffusion_pytorch_model"
 UNET_CLASSES: dict[type, Any] = {PixelUNetConfig: PixelVideoUNet, LatentUNetConfig: LatentVideoUNet}
 
@@ -78,8 +80,19 @@ def locate(folder: Path, name: str) -> Path | None:
 
 
 def hub_snapshot(name: str, *, local_files_only: bool = False) -> Path:
-    """The folder of a hub repository, downloaded if need be (progress bar, goes on where it was cut off)."""
-    return Path(snapshot_download(name, allow_patterns=list(HUB_FILES), local_files_only=local_files_only))
+    """The folder of a hub repository, downloaded if need be (progress bar, goes on where it was cut off).
+
+    Weights in PyTorch's own format are taken only where a part has no safetensors.
+    """
+
+    def snapshot(*patterns: str) -> Path:
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local_files_only))
+
+    path = snapshot(*HUB_FILES)
+    bare = [
+        part for part in WEIGHTED_PARTS if (path / part).is_dir() and not any((path / part).glob("*.safe*"))
+    ]
+    return snapshot(*HUB_FILES, *(f"{part}/*.bin" for part in bare)) if bare else path
 
 
 def verify(path: Path, needed: Needed) -> list[str]:
@@ -147,14 +160,27 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """All tensors of a network. Raises CheckpointError naming what was looked for."""
     weights: dict[str, Tensor] = {}
     for file in weight_files(folder):
-        weights |= load_file(file)
+        weights |= _read_tensors(file)
     return weights
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    try:
+        tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise CheckpointError(f"{file} holds more than tensors, or is damaged; it is not read") from error
+    return tensors
 
 
 def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of all tensors, from the files' headers."""
     shapes = {}
     for file in weight_files(folder):
+        if file.suffix != ".safetensors":
+            shapes |= {name: tuple(tensor.shape) for name, tensor in _read_tensors(file).items()}
+            continue
         with safe_open(file, "pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 - not a dict
                 shapes[name] = tuple(tensors.get_slice(name).get_shape())
@@ -162,7 +188,7 @@ def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """One file, a half-precision variant, or shards listed in an index."""
+    """Shards listed in an index, or one file: safetensors before PyTorch's format, full before half precision."""
     index = folder / f"{WEIGHTS}.safetensors.index.json"
     if index.is_file():
         files = [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]
@@ -170,7 +196,8 @@ def weight_files(folder: Path) -> list[Path]:
             if file.parent != folder or not file.is_file():
                 raise CheckpointError(f"{index} names {file.name}, which is missing")
         return files
-    candidates = [folder / f"{WEIGHTS}.safetensors", folder / f"{WEIGHTS}.fp16.safetensors"]
+    endings = ("safetensors", "fp16.safetensors", "bin", "fp16.bin")
+    candidates = [folder / f"{WEIGHTS}.{ending}" for ending in endings]
     files = [file for file in candidates if file.is_file()][:1]
     if not files:
         raise CheckpointError(f"no weights in {folder}: looked for {', '.join(f.name for f in candidates)}")

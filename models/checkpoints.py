@@ -3,7 +3,8 @@
     model_index.json  unet/config.json  unet/*.safetensors  scheduler/scheduler_config.json
     text_encoder/  tokenizer/  vae/  image_noising_scheduler/
 
-Weights are safetensors only; nothing is ever unpickled.
+Weights are safetensors; where a published part has none, PyTorch's own format is read with `weights_only`, which
+takes tensors and nothing else.
 """
 
 from __future__ import annotations
@@ -170,8 +171,12 @@ def _pretrained(kind: Any, folder: Path, execution: Execution) -> Any:
 
 
 def _read(kind: Any, folder: Path, execution: Execution, **options: Any) -> Any:
-    dtype = resolve_dtype(execution)
+    """Reads safetensors where there are any, else PyTorch's format by `weights_only`, which both libraries hold to."""
+    files = [file.name for file in folder.glob("*") if file.suffix in (".safetensors", ".bin")]
+    safe = any(name.endswith(".safetensors") for name in files)
+    half_only = bool(files) and all(".fp16." in name for name in files)
+    options |= {"use_safetensors": safe, "variant": "fp16" if half_only else None}
     try:
-        return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+        return kind.from_pretrained(folder, dtype=resolve_dtype(execution), **options)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise CheckpointError(f"{folder}: {kind.__name__} cannot be loaded: {error}") from error

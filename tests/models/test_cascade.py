@@ -104,6 +104,27 @@ def test_a_missing_part_and_a_misfit_tensor_are_named(tmp_path: Path) -> None:
         loaded(tmp_path, SHAPES.stages[0])
 
 
+def test_pytorch_weights_are_read_as_tensors_and_nothing_else(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    create_random_shapes(tmp_path)
+    folder = tmp_path / "shapes" / "keyframes"
+    plain = loaded(tmp_path, SHAPES.stages[0])
+    for file in (folder / "unet" / "diffusion_pytorch_model", folder / "text_encoder" / "model"):
+        weights = file.with_suffix(".safetensors")
+        name = "pytorch_model.fp16.bin" if file.name == "model" else "diffusion_pytorch_model.fp16.bin"
+        torch.save(load_file(weights), file.with_name(name))
+        weights.unlink()
+    again = loaded(tmp_path, SHAPES.stages[0])
+    assert torch.equal(again.unet.conv_in.weight, plain.unet.conv_in.weight)
+    expected = plain.text.encode("a red circle", "").prompt
+    assert torch.equal(again.text.encode("a red circle", "").prompt, expected)
+
+    torch.save({"conv_in.weight": print}, folder / "unet" / "diffusion_pytorch_model.fp16.bin")
+    with pytest.raises(CheckpointError, match="more than tensors"):
+        loaded(tmp_path, SHAPES.stages[0])
+
+
 def test_a_checkpoint_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     (tmp_path / "inside").mkdir()
     with pytest.raises(CheckpointError, match="leads out"):
