@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from models.clip import Clip
@@ -22,6 +24,22 @@ def encode_mp4(frames: Tensor, fps: int) -> bytes:
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:  # faststart rewrites the file it wrote
         _encode(Path(file.name), frames, fps)
         return Path(file.name).read_bytes()
+
+
+def encode_webp(frames: Tensor, fps: int) -> bytes:
+    """Frames uint8 (frames, height, width, 3) as WebP: animated and looping, or one still picture."""
+    images = [Image.fromarray(frame) for frame in frames.cpu().numpy()]
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 / fps),
+        loop=0,
+        quality=80,
+    )
+    return buffer.getvalue()
 
 
 def write_mp4(clip: Clip, path: Path) -> None:

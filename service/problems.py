@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from models.presets import InvalidParameter
-from workers.errors import JobNotFound
+from workers.errors import ArtifactLost, JobNotFound
 from workers.job import IllegalTransition
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,7 @@ def install_problems(app: FastAPI) -> None:
     add(HTTPException, _http_exception)
     add(JobNotFound, _not_found)
     add(IllegalTransition, _conflict)
+    add(ArtifactLost, _gone)
     for kind in (RedisError, OperationalError, BotoCoreError, ClientError):
         add(kind, _unavailable)
     add(Exception, _unexpected)
@@ -136,6 +137,10 @@ def _not_found(_: Request, error: JobNotFound) -> JSONResponse:
 
 def _conflict(_: Request, error: IllegalTransition) -> JSONResponse:
     return problem_response(409, str(error))
+
+
+def _gone(_: Request, error: ArtifactLost) -> JSONResponse:
+    return problem_response(409, f"a stored clip has expired: {error}")
 
 
 def _unavailable(_: Request, error: Exception) -> JSONResponse:

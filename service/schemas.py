@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
 
-from models.presets import Preset, StageSpec
+from models.presets import Preset, StageKind, StageSpec
 from workers.conveyor import Conveyor
 from workers.job import Artifact, Job, JobStatus, StageRecord
 
@@ -20,6 +20,9 @@ EXAMPLE_REQUEST: dict[str, JsonValue] = {
     "size": "256x160",
     "steps": {"keyframes": 20},
 }
+
+
+EXAMPLE_REMIX: dict[str, JsonValue] = {"prompt": "a blue circle moving right", "from_stage": "keyframes"}
 
 
 def _text(value: object) -> object:
@@ -39,6 +42,7 @@ def _finite(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True)]
+MetadataText = Annotated[str, BeforeValidator(_text), StringConstraints(strict=True, max_length=512)]
 Scale = Annotated[float, BeforeValidator(_finite)]
 
 
@@ -57,6 +61,35 @@ class CreateVideo(BaseModel):
     negative_prompt: Text | None = Field(None, description="What the video should not show.")
     steps: dict[str, StrictInt] = Field({}, description="Denoising steps by stage.")
     guidance_scale: dict[str, Scale] = Field({}, description="Guidance scale by stage, 1 to 30.")
+    stop_after: StageKind | None = Field(
+        None, description="Make a draft: complete with this stage's clip; `continue` goes on."
+    )
+    metadata: dict[MetadataText, MetadataText] = Field(
+        {},
+        max_length=16,
+        description="Up to 16 pairs of text of 512 characters each, handed back as they are.",
+    )
+
+
+class RemixVideo(BaseModel):
+    """What to change; the stages before `from_stage` are taken over."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_REMIX]})
+
+    prompt: Annotated[Text, StringConstraints(min_length=1)] | None = Field(
+        None, description="A new prompt; the video's own unless given."
+    )
+    from_stage: StageKind | None = Field(
+        None, description="The first stage to run again; the preset's first unless given."
+    )
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None, description="The video's own unless given."
+    )
+    negative_prompt: Text | None = None
+    size: str | None = None
+    steps: dict[str, StrictInt] = {}
+    guidance_scale: dict[str, Scale] = {}
+    stop_after: StageKind | None = None
 
 
 class VideoError(BaseModel):
@@ -82,6 +115,7 @@ class StageView(BaseModel):
     gpu_seconds: float | None = Field(description="Time on the worker's device.")
     peak_memory_bytes: int | None
     artifact_bytes: int | None = Field(description="Size of the clip handed to the next stage.")
+    reused: bool = Field(description="Taken over from the video that this one remixes.")
     preview_url: str | None = Field(description="Presigned URL of the stage's clip as MP4.")
 
     @classmethod
@@ -103,8 +137,21 @@ class StageView(BaseModel):
             gpu_seconds=None if stage.gpu_s is None else round(stage.gpu_s, 3),
             peak_memory_bytes=stage.peak_memory_bytes,
             artifact_bytes=stage.artifact and stage.artifact.size_bytes,
+            reused=stage.reused,
             preview_url=_url(stage.preview, conveyor, f"{job_id}-{stage.kind}.mp4"),
         )
+
+
+class Usage(BaseModel):
+    """What the video has cost so far; stages taken over from another video cost nothing."""
+
+    gpu_seconds: float
+    gpu_seconds_by_stage: dict[str, float]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        spent = {str(s.kind): round(s.gpu_s, 3) for s in job.stages if s.gpu_s is not None and not s.reused}
+        return cls(gpu_seconds=round(sum(spent.values()), 3), gpu_seconds_by_stage=spent)
 
 
 class Video(BaseModel):
@@ -125,7 +172,10 @@ class Video(BaseModel):
     error: VideoError | None
     seed: int
     negative_prompt: str | None
+    stop_after: str | None = Field(description="A draft is completed with this stage's clip.")
+    metadata: dict[str, str]
     stages: list[StageView]
+    usage: Usage
     url: str | None = Field(description="Presigned URL of the finished MP4.")
 
     @classmethod
@@ -146,8 +196,12 @@ class Video(BaseModel):
             error=None if failure is None else VideoError(code=failure.code, message=failure.message),
             seed=job.request.seed,
             negative_prompt=job.request.negative_prompt,
+            remixed_from_video_id=job.remixed_from,
+            stop_after=job.request.stop_after,
+            metadata=dict(job.request.metadata),
             stages=[StageView.of(stage, conveyor, job.id) for stage in job.stages],
-            url=_url(job.stages[-1].preview, conveyor, f"{job.id}.mp4") if completed else None,
+            usage=Usage.of(job),
+            url=_url(job.result.preview, conveyor, f"{job.id}.mp4") if completed else None,
         )
 
 

@@ -20,7 +20,7 @@ from workers.object_store import ObjectStore
 from workers.settings import Settings
 
 SAFETENSORS = "application/vnd.safetensors"
-MP4 = "video/mp4"
+MP4, WEBP, PNG = "video/mp4", "image/webp", "image/png"
 OUTPUT = TypeAdapter(StageOutput)
 
 
@@ -83,6 +83,14 @@ class ArtifactStore:
         if hashlib.sha256(content).hexdigest() != artifact.sha256:
             raise ArtifactLost(f"{artifact.key} is damaged: its checksum differs")
         return content
+
+    def copy(self, artifact: Artifact, job_id: str) -> Artifact:
+        """Store the same bytes for another job. Raises ArtifactLost if they are gone or damaged."""
+        key = job_prefix(job_id) + artifact.key.split("/", 2)[2]
+        content = self.get(artifact)
+        if artifact.media_type == SAFETENSORS:
+            return self.put_tensors(job_id, key, content)
+        return self.put_file(key, content, artifact.media_type)
 
     def put_embeddings(self, job_id: str, key: str, content: bytes) -> None:
         """Keep a job's prompt embeddings in Redis, for the stages that share the text encoder."""

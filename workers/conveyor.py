@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from models.presets import StageKind
 from workers.artifacts import ArtifactStore
 from workers.celery_app import enqueue, make_celery
 from workers.dead_letters import DeadLetters
 from workers.errors import JobNotFound
-from workers.job import Artifact, Job, JobRequest, cancel, new_job, replay
+from workers.job import (
+    Artifact,
+    Job,
+    JobRequest,
+    StageRecord,
+    StageStatus,
+    cancel,
+    continue_draft,
+    new_job,
+    remix,
+    replay,
+)
 from workers.job_store import JobStore
 from workers.lease import Leases
 from workers.object_store import ObjectStore
 from workers.presence import Worker, live_workers
 from workers.redis_client import connect_redis
 from workers.settings import Settings
+
+
+def new_id() -> str:
+    return f"video_{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Conveyor:
         Raises:
             InvalidParameter: the preset does not offer what is asked for.
         """
-        job = new_job(f"video_{secrets.token_hex(16)}", request, time.time())
+        job = new_job(new_id(), request, time.time())
         self.jobs.create(job)
         try:
             enqueue(self.celery, job.id, job.stages[0].kind)
@@ -66,6 +82,43 @@ class Conveyor:
             self.jobs.delete(job.id)
             raise
         return job
+
+    def continue_draft(self, job_id: str) -> Job:
+        """Let a completed draft go on from its stored clip.
+
+        Raises:
+            JobNotFound, IllegalTransition (it is no completed draft).
+        """
+        job = self.jobs.update(job_id, continue_draft)
+        self._enqueue_waiting(job)
+        return job
+
+    def remix(self, source: Job, request: JobRequest, first: StageKind) -> Job:
+        """A new job from the clips of `source` before the stage `first`.
+
+        Raises:
+            InvalidParameter, IllegalTransition, ArtifactLost (a clip to take over is gone).
+        """
+        job = remix(source, new_id(), request, first, time.time())
+        stages = tuple(self._taken_over(stage, job.id) if stage.reused else stage for stage in job.stages)
+        job = replace(job, stages=stages)
+        self.jobs.create(job)
+        try:
+            self._enqueue_waiting(job)
+        except OperationalError:
+            self.delete(job.id)
+            raise
+        return job
+
+    def _taken_over(self, stage: StageRecord, job_id: str) -> StageRecord:
+        assert stage.artifact is not None
+        files = {kind: self.artifacts.copy(file, job_id) for kind, file in stage.files.items()}
+        return replace(stage, artifact=self.artifacts.copy(stage.artifact, job_id), files=files)
+
+    def _enqueue_waiting(self, job: Job) -> None:
+        for stage in job.stages:
+            if stage.status is StageStatus.QUEUED:
+                enqueue(self.celery, job.id, stage.kind)
 
     def cancel(self, job_id: str) -> Job:
         """End a job; a running stage stops within one denoising step.

@@ -62,17 +62,23 @@ class Artifact:
 
 @dataclass(frozen=True)
 class StageOutput:
-    """What a finished stage stored, and what it cost: its clip, its MP4 preview, seconds and peak memory."""
+    """What a finished stage stored, and what it cost: its clip, files for people, seconds and peak memory.
+
+    `files` are by kind: `mp4`, `webp` (animated), `png` (contact sheet), `thumbnail`.
+    """
 
     artifact: Artifact
-    preview: Artifact
+    files: Mapping[str, Artifact]
     gpu_s: float
     peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind."""
+    """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind.
+
+    `stop_after` makes a draft: the job is completed with that stage's clip, and may be continued.
+    """
 
     preset: str
     prompt: str
@@ -81,6 +87,8 @@ class JobRequest:
     size: str | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
     guidance_scale: Mapping[str, float] = field(default_factory=dict)
+    stop_after: StageKind | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self) -> tuple[StageSpec, ...]:
         """The preset's stages with this request's choices. Raises InvalidParameter."""
@@ -92,7 +100,10 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage of one job. Times are Unix seconds; `step` of `steps` denoising steps are done."""
+    """One stage of one job. Times are Unix seconds; `step` of `steps` denoising steps are done.
+
+    `reused`: the clip was taken over from the video that this one remixes.
+    """
 
     kind: StageKind
     steps: int
@@ -105,7 +116,13 @@ class StageRecord:
     gpu_s: float | None = None
     peak_memory_bytes: int | None = None
     artifact: Artifact | None = None
-    preview: Artifact | None = None
+    files: Mapping[str, Artifact] = field(default_factory=dict)
+    reused: bool = False
+
+    @property
+    def preview(self) -> Artifact | None:
+        """The stage's clip as MP4, once it has landed."""
+        return self.files.get("mp4")
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,7 @@ class Job:
     started_at: float | None = None
     finished_at: float | None = None
     failure: Failure | None = None
+    remixed_from: str | None = None
 
     def stage(self, kind: StageKind) -> StageRecord:
         return next(stage for stage in self.stages if stage.kind == kind)
@@ -144,6 +162,12 @@ class Job:
         kinds = [stage.kind for stage in self.stages]
         before = kinds[: kinds.index(kind)]
         return before[-1] if before else None
+
+    @property
+    def result(self) -> StageRecord:
+        """The last stage that has a clip, else the first: what a completed job has made."""
+        landed = [stage for stage in self.stages if stage.artifact is not None]
+        return landed[-1] if landed else self.stages[0]
 
     @property
     def progress(self) -> float:
@@ -224,14 +248,42 @@ def complete_stage(job: Job, kind: StageKind, output: StageOutput, now: float) -
         step=steps,
         finished_at=now,
         artifact=output.artifact,
-        preview=output.preview,
+        files=output.files,
         gpu_s=output.gpu_s,
         peak_memory_bytes=output.peak_memory_bytes,
     )
     following = job.next_kind(kind)
-    if following is None:
+    if following is None or job.request.stop_after == kind:
         return replace(job, status=JobStatus.COMPLETED, finished_at=now)
     return _with_stage(job, following, status=StageStatus.QUEUED)
+
+
+def continue_draft(job: Job) -> Job:
+    """A completed draft goes on with the stage after it, to the end."""
+    waiting = [stage.kind for stage in job.stages if stage.status is StageStatus.PENDING]
+    if job.status is not JobStatus.COMPLETED or not waiting:
+        raise IllegalTransition(f"job {job.id} is {job.status}; only a completed draft can be continued")
+    request = replace(job.request, stop_after=None)
+    job = replace(job, status=JobStatus.QUEUED, finished_at=None, request=request)
+    return _with_stage(job, waiting[0], status=StageStatus.QUEUED)
+
+
+def remix(source: Job, job_id: str, request: JobRequest, first: StageKind, now: float) -> Job:
+    """A new job that takes over the clips of `source` before the stage `first`, and makes the rest anew.
+
+    Raises:
+        InvalidParameter: the preset does not offer what `request` asks for.
+        IllegalTransition: a stage before `first` has no clip.
+    """
+    job = replace(new_job(job_id, request, now), remixed_from=source.id)
+    kinds = [stage.kind for stage in job.stages]
+    before = kinds[: kinds.index(first)]
+    for kind in before:
+        if source.stage(kind).status is not StageStatus.COMPLETED:
+            raise IllegalTransition(f"stage {kind} of job {source.id} has no clip to take over")
+    stages = tuple(replace(source.stage(kind), reused=True) for kind in before)
+    job = replace(job, stages=stages + job.stages[len(before) :])
+    return _with_stage(job, first, status=StageStatus.QUEUED)
 
 
 def fail(job: Job, failure: Failure, now: float) -> Job:

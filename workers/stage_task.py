@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 
 import torch
 
+from models.contact_sheet import encode_contact_sheet
 from models.device import attention_kernel, measure_usage
 from models.errors import ModelError
 from models.execution import Execution
 from models.presets import InvalidParameter, StageKind, StageSpec
 from models.stage import Stage, StageInputs
-from models.video import encode_mp4
-from workers.artifacts import MP4, prompt_key, stage_key
+from models.video import encode_mp4, encode_webp
+from workers.artifacts import MP4, PNG, WEBP, prompt_key, stage_key
 from workers.celery_app import enqueue
 from workers.conveyor import Conveyor
 from workers.errors import ArtifactLost, JobNotFound
@@ -148,8 +149,14 @@ class StageRunner:
             clip = stage(inputs, self._on_step(job.id, lease))
         artifacts = self.conveyor.artifacts
         artifact = artifacts.put_tensors(job.id, f"{key}.safetensors", pack_clip(clip))
-        preview = artifacts.put_file(f"{key}.mp4", encode_mp4(clip.to_uint8()[0], clip.fps), MP4)
-        return StageOutput(artifact, preview, usage.gpu_s, usage.peak_memory_bytes)
+        frames = clip.to_uint8()[0]
+        files = {
+            "mp4": artifacts.put_file(f"{key}.mp4", encode_mp4(frames, clip.fps), MP4),
+            "webp": artifacts.put_file(f"{key}.webp", encode_webp(frames, clip.fps), WEBP),
+            "png": artifacts.put_file(f"{key}.png", encode_contact_sheet(frames), PNG),
+            "thumbnail": artifacts.put_file(f"{key}-thumbnail.webp", encode_webp(frames[:1], clip.fps), WEBP),
+        }
+        return StageOutput(artifact, files, usage.gpu_s, usage.peak_memory_bytes)
 
     def _inputs(self, job: Job, stage: Stage, spec: StageSpec) -> StageInputs:
         artifacts, request = self.conveyor.artifacts, job.request
@@ -194,7 +201,8 @@ class StageRunner:
             return
         previous = job.previous_kind(self.kind) or self.kind
         logger.warning("stage %s of %s runs again: %s", previous, job_id, error)
-        if job.stage(previous).attempts >= self.conveyor.settings.max_attempts:
+        made_here = not job.stage(previous).reused
+        if not made_here or job.stage(previous).attempts >= self.conveyor.settings.max_attempts:
             self._give_up(job_id, Failure("artifact_lost", str(error), self.kind))
             return
         self.conveyor.artifacts.forget(stage_key(job, previous))

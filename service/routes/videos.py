@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
@@ -19,11 +20,13 @@ from service.schemas import (
     EXAMPLE_REQUEST,
     MAX_SEED,
     CreateVideo,
+    RemixVideo,
     Video,
     VideoDeleted,
     VideoList,
     duration,
 )
+from workers.artifacts import MP4, PNG, SAFETENSORS, WEBP
 from workers.conveyor import Conveyor
 from workers.errors import JobNotFound
 from workers.job import IllegalTransition, Job, JobRequest, JobStatus
@@ -32,7 +35,12 @@ from workers.settings import Settings
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
-JSON_FIELDS = ("steps", "guidance_scale", "seed")
+JSON_FIELDS = ("steps", "guidance_scale", "seed", "metadata")
+POLL_AFTER_MS = "1000"
+
+Variant = Literal["video", "thumbnail", "spritesheet", "webp", "safetensors"]
+FILE_OF_VARIANT = {"video": "mp4", "thumbnail": "thumbnail", "spritesheet": "png", "webp": "webp"}
+ENDINGS = {MP4: "mp4", WEBP: "webp", PNG: "png", SAFETENSORS: "safetensors"}
 
 VideoId = Annotated[str, Path(max_length=64, examples=["video_0f3c9f0d8a1b4c5e9d7a6b5c4d3e2f10"])]
 
@@ -81,10 +89,7 @@ def _parsed(name: str, value: str) -> Any:
 
 def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
     """The request checked against its preset. Raises ApiError or InvalidParameter."""
-    for name, text in (("prompt", body.prompt), ("negative_prompt", body.negative_prompt or "")):
-        if len(text) > settings.max_prompt_chars:
-            limit = f"{name} has {len(text)} characters; {settings.max_prompt_chars} are allowed"
-            raise ApiError(422, limit, name)
+    _check_lengths(body.prompt, body.negative_prompt, settings)
     model = body.model or settings.presets[0]
     if model not in settings.presets:
         offered = ", ".join(settings.presets)
@@ -97,11 +102,30 @@ def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
         size=body.size,
         steps=body.steps,
         guidance_scale=body.guidance_scale,
+        stop_after=body.stop_after,
+        metadata=body.metadata,
     )
+    _check_stop_after(request)
     only = duration(request.resolve()[-1])
     if body.seconds is not None and str(body.seconds) != only:
         raise ApiError(422, f'preset "{model}" makes videos of {only} seconds', "seconds")
     return request
+
+
+def _check_lengths(prompt: str, negative_prompt: str | None, settings: Settings) -> None:
+    for name, text in (("prompt", prompt), ("negative_prompt", negative_prompt or "")):
+        if len(text) > settings.max_prompt_chars:
+            limit = f"{name} has {len(text)} characters; {settings.max_prompt_chars} are allowed"
+            raise ApiError(422, limit, name)
+
+
+def _check_stop_after(request: JobRequest) -> None:
+    kinds = request.cascade().kinds
+    if request.stop_after is not None and request.stop_after not in kinds:
+        offered = (
+            f'preset "{request.preset}" has no stage {request.stop_after}; choose one of {", ".join(kinds)}'
+        )
+        raise ApiError(422, offered, "stop_after")
 
 
 def _existing(conveyor: Conveyor, video_id: str) -> Job:
@@ -145,8 +169,9 @@ def list_videos(
 
 
 @router.get("/{video_id}", responses=problems(404, 503))
-def get_video(video_id: VideoId, conveyor: Connected) -> Video:
+def get_video(video_id: VideoId, conveyor: Connected, response: Response) -> Video:
     """A video's status, progress and, stage by stage, what there is to see."""
+    response.headers["openai-poll-after-ms"] = POLL_AFTER_MS
     return Video.of(_existing(conveyor, video_id), conveyor)
 
 
@@ -163,14 +188,41 @@ def cancel_video(video_id: VideoId, conveyor: Connected) -> Video:
     return Video.of(conveyor.cancel(video_id), conveyor)
 
 
-@router.get("/{video_id}/content", status_code=307, responses=problems(404, 409, 422, 503))
+@router.post("/{video_id}/continue", responses=problems(404, 409, 503))
+def continue_video(video_id: VideoId, conveyor: Connected) -> Video:
+    """Let a completed draft go on from its stored clip, without repeating what is done."""
+    return Video.of(conveyor.continue_draft(video_id), conveyor)
+
+
+@router.post("/{video_id}/remix", responses=problems(404, 409, 422, 503))
+def remix_video(video_id: VideoId, body: RemixVideo, conveyor: Connected) -> Video:
+    """A new video from this one: other words, seed or parameters from a stage on; what is before is taken over."""
+    source = _existing(conveyor, video_id)
+    first = body.from_stage or source.stages[0].kind
+    if first not in source.request.cascade().kinds:
+        raise ApiError(422, f'preset "{source.request.preset}" has no stage {first}', "from_stage")
+    changes = body.model_dump(exclude={"from_stage"}, exclude_none=True)
+    changes["steps"] = {**source.request.steps, **body.steps}
+    changes["guidance_scale"] = {**source.request.guidance_scale, **body.guidance_scale}
+    request = replace(source.request, stop_after=None)
+    request = replace(request, **changes)
+    _check_lengths(request.prompt, request.negative_prompt, conveyor.settings)
+    _check_stop_after(request)
+    return Video.of(conveyor.remix(source, request, first), conveyor)
+
+
+@router.get(
+    "/{video_id}/content", status_code=307, response_model=None, responses=problems(404, 409, 422, 503)
+)
 def download_video(
     video_id: VideoId,
     conveyor: Connected,
-    variant: Annotated[Literal["video"], Query(description="What to download.")] = "video",  # noqa: ARG001
+    variant: Annotated[
+        Variant, Query(description="What to download; spritesheet is the contact sheet.")
+    ] = "video",
     stage: Annotated[StageKind | None, Query(description="A stage's clip instead of the last.")] = None,
-) -> RedirectResponse:
-    """Redirect to a presigned URL of the MP4."""
+) -> Response:
+    """Redirect to a presigned URL of the file; small tensors are sent as they are."""
     job = _existing(conveyor, video_id)
     if stage is not None and stage not in job.request.cascade().kinds:
         raise ApiError(422, f'preset "{job.request.preset}" has no stage {stage}', "stage")
@@ -178,9 +230,13 @@ def download_video(
         raise IllegalTransition(
             f"video {video_id} is {job.status}; its content can be had once it is completed"
         )
-    record = job.stages[-1] if stage is None else job.stage(stage)
-    if record.preview is None:
+    record = job.result if stage is None else job.stage(stage)
+    artifact = record.artifact if variant == "safetensors" else record.files.get(FILE_OF_VARIANT[variant])
+    if artifact is None:
         raise IllegalTransition(
             f"stage {record.kind} of video {video_id} is {record.status}; it has no clip yet"
         )
-    return RedirectResponse(conveyor.presign(record.preview, f"{video_id}-{record.kind}.mp4"), 307)
+    if artifact.place == "redis":
+        return Response(conveyor.artifacts.get(artifact), media_type=artifact.media_type)
+    filename = f"{video_id}-{record.kind}.{ENDINGS[artifact.media_type]}"
+    return RedirectResponse(conveyor.presign(artifact, filename), 307)

@@ -5,82 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from models.presets import StageKind
-from service.embedded import Credentials, free_port
-from workers.artifacts import MP4
+from service.embedded import free_port
 from workers.conveyor import Conveyor
-from workers.job import Failure, StageOutput, complete_stage, fail, start_stage
+from workers.job import Failure, fail
 from workers.presence import Presence
 from workers.settings import Settings
 
 PROMPT = "a red circle moving right on a gray background"
 
 
-@pytest.fixture(scope="session")
-def gateway_url(servers: Credentials) -> Iterator[str]:
-    """One gateway process for all tests of this file."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "gateway"],
-        env=os.environ
-        | {
-            "CASCADE_REDIS_URL": servers.redis_url,
-            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
-            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
-            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
-            "CASCADE_S3_BUCKET": "test-gateway",
-            "CASCADE_PORT": str(port),
-        },
-    )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            httpx.get(f"{url}/healthz").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(10)
-
-
-@pytest.fixture
-def conveyor(settings: Settings) -> Conveyor:
-    """The test's own hand on the conveyor of the gateway's process."""
-    conveyor = Conveyor.connect(settings.model_copy(update={"s3_bucket": "test-gateway"}))
-    conveyor.objects.ensure_bucket()
-    return conveyor
-
-
-@pytest.fixture
-def client(gateway_url: str, conveyor: Conveyor) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway_url) as client:
-        yield client
-
-
 def create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     answer = client.post("/v1/videos", json={"prompt": PROMPT, **fields})
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def finish(conveyor: Conveyor, job_id: str, content: bytes = b"an mp4") -> None:
-    for kind in StageKind:
-        artifact = conveyor.artifacts.put_file(f"jobs/{job_id}/{kind}.mp4", content + kind.encode(), MP4)
-        output = StageOutput(artifact, artifact, 1.5, 1000)
-        conveyor.jobs.update(job_id, lambda job, kind=kind: start_stage(job, kind, "worker-1", time.time()))
-        conveyor.jobs.update(
-            job_id, lambda job, kind=kind, output=output: complete_stage(job, kind, output, time.time())
-        )
 
 
 def nothing_was_queued(conveyor: Conveyor) -> bool:
@@ -201,21 +145,21 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(client: httpx.Client, c
     assert nothing_was_queued(conveyor)
 
 
-def test_a_finished_video_downloads_over_http(client: httpx.Client, conveyor: Conveyor) -> None:
+def test_a_finished_video_downloads_over_http(client: httpx.Client, finish: Callable[..., None]) -> None:
     video_id = create(client)["id"]
     early = client.get(f"/v1/videos/{video_id}/content")
     assert (early.status_code, "queued" in early.json()["detail"]) == (409, True)
-    finish(conveyor, video_id)
+    finish(video_id)
     video = client.get(f"/v1/videos/{video_id}").json()
     assert (video["status"], video["progress"]) == ("completed", 100)
-    assert httpx.get(video["url"]).content == b"an mp4expert-translation"
+    assert httpx.get(video["url"]).content == b"mp4 expert-translation"
     assert (
         client.get(f"/v1/videos/{video_id}/content", follow_redirects=True).content
-        == b"an mp4expert-translation"
+        == b"mp4 expert-translation"
     )
     stage = client.get(f"/v1/videos/{video_id}/content?stage=keyframes", follow_redirects=True)
-    assert stage.content == b"an mp4keyframes"
-    assert httpx.get(video["stages"][0]["preview_url"]).content == b"an mp4keyframes"
+    assert stage.content == b"mp4 keyframes"
+    assert httpx.get(video["stages"][0]["preview_url"]).content == b"mp4 keyframes"
     assert video["stages"][0]["gpu_seconds"] == 1.5
 
 
@@ -247,9 +191,9 @@ def test_cancelling_ends_a_video_once(client: httpx.Client) -> None:
     assert client.post(f"/v1/videos/{video_id}/cancel").status_code == 409
 
 
-def test_deleting_removes_record_and_files(client: httpx.Client, conveyor: Conveyor) -> None:
+def test_deleting_removes_record_and_files(client: httpx.Client, finish: Callable[..., None]) -> None:
     video_id = create(client)["id"]
-    finish(conveyor, video_id)
+    finish(video_id)
     url = client.get(f"/v1/videos/{video_id}").json()["url"]
     assert client.delete(f"/v1/videos/{video_id}").json() == {
         "id": video_id,

@@ -33,7 +33,7 @@ from workers.job import (
 
 REQUEST = JobRequest("shapes", "a red circle", 7)
 FILE = Artifact("s3", "jobs/x/clip", 3, "abc", "video/mp4")
-OUTPUT = StageOutput(FILE, FILE, 1.5, 1000)
+OUTPUT = StageOutput(FILE, {"mp4": FILE}, 1.5, 1000)
 FIRST, SECOND = StageKind.KEYFRAMES, StageKind.INTERPOLATION
 
 
