@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI
 
 from service.body_limit import BodyLimit
+from service.events import EventHub
 from service.problems import install_problems
-from service.routes import health, models, videos
+from service.routes import events, health, models, videos
 from workers.conveyor import Conveyor
 from workers.settings import Settings, get_settings
 
@@ -35,13 +37,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.conveyor.objects.ensure_bucket()
         except (BotoCoreError, ClientError) as error:
             logger.warning("the object store is not there yet: %s", error)
+        reader = asyncio.create_task(app.state.events.run())
         yield
+        reader.cancel()
 
     app = FastAPI(title="Cascade", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
     app.state.conveyor = Conveyor.connect(settings)
+    app.state.events = EventHub(settings)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     install_problems(app)
-    for module in (videos, models, health):
+    for module in (videos, events, models, health):
         app.include_router(module.router)
     return app
 

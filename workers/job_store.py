@@ -9,9 +9,11 @@ from pydantic import TypeAdapter
 from redis.exceptions import WatchError
 
 from workers.errors import JobNotFound
+from workers.events import announce, events_key, publish
 from workers.job import Job
 
 INDEX = "cascade:jobs"
+EVENTS_TTL_S = 7 * 86_400
 CODEC = TypeAdapter(Job)
 
 
@@ -29,6 +31,7 @@ class JobStore:
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.set(job_key(job.id), CODEC.dump_json(job))
             pipe.zadd(INDEX, {job.id: job.created_at})
+            publish(pipe, None, job, EVENTS_TTL_S)
             pipe.execute()
 
     def get(self, job_id: str) -> Job | None:
@@ -49,9 +52,11 @@ class JobStore:
                 stored = pipe.get(key)
                 if stored is None:
                     raise JobNotFound(job_id)
-                job = change(CODEC.validate_json(stored))
+                before = CODEC.validate_json(stored)
+                job = change(before)
                 pipe.multi()
                 pipe.set(key, CODEC.dump_json(job))
+                publish(pipe, before, job, EVENTS_TTL_S)
                 try:
                     pipe.execute()
                 except WatchError:
@@ -61,8 +66,9 @@ class JobStore:
     def delete(self, job_id: str) -> bool:
         """Remove the record; whether there was one."""
         with self.redis.pipeline(transaction=True) as pipe:
-            pipe.delete(job_key(job_id))
+            pipe.delete(job_key(job_id), events_key(job_id))
             pipe.zrem(INDEX, job_id)
+            announce(pipe, job_id)
             return bool(pipe.execute()[0])
 
     def page(

@@ -1,0 +1,112 @@
+"""Live progress as server-sent events over a real socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from models.presets import StageKind
+from workers.conveyor import Conveyor
+from workers.job import Failure, advance_stage, fail, requeue_stage, start_stage
+
+PROMPT = "a red circle"
+Finish = Callable[..., None]
+FIRST = StageKind.KEYFRAMES
+
+
+def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict]]:
+    """(id, type, data) of each event."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif fields:
+            yield fields["id"], fields["event"], json.loads(fields["data"])
+            fields = {}
+
+
+def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> list[tuple[str, str, dict]]:
+    headers = {} if after is None else {"Last-Event-ID": after}
+    with client.stream("GET", f"/v1/videos/{video_id}/events", headers=headers, timeout=20) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        return list(read_events(answer.iter_lines()))
+
+
+@pytest.fixture
+def video_id(client: httpx.Client) -> str:
+    return client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"]
+
+
+def test_events_tell_of_every_step_and_end_with_the_video(
+    client: httpx.Client, conveyor: Conveyor, finish: Finish, video_id: str
+) -> None:
+    def work() -> None:
+        time.sleep(0.5)
+        conveyor.jobs.update(video_id, lambda job: start_stage(job, FIRST, "worker-1", 1.0))
+        conveyor.jobs.update(video_id, lambda job: advance_stage(job, FIRST, 1, 20))
+        conveyor.jobs.update(video_id, lambda job: requeue_stage(job, FIRST))
+        finish(video_id)
+
+    threading.Thread(target=work).start()
+    seen = events_of(client, video_id)
+    assert [(kind, data.get("stage")) for _, kind, data in seen[:6]] == [
+        ("video.queued", None),
+        ("stage.started", "keyframes"),
+        ("stage.progress", "keyframes"),
+        ("stage.requeued", "keyframes"),
+        ("stage.started", "keyframes"),
+        ("stage.completed", "keyframes"),
+    ]
+    assert seen[2][2] == {"stage": "keyframes", "step": 1, "steps": 20}
+    assert [kind for _, kind, _ in seen].count("stage.completed") == 4
+    assert seen[-1][1] == "video.completed"
+
+
+def test_a_listener_goes_on_where_it_was_cut_off(client: httpx.Client, finish: Finish, video_id: str) -> None:
+    finish(video_id)
+    whole = events_of(client, video_id)
+    for cut in (0, 3, len(whole) - 2):
+        assert events_of(client, video_id, after=whole[cut][0]) == whole[cut + 1 :]
+    for wrong in ("yesterday", "1-", "-1", "1-1-1"):
+        answer = client.get(f"/v1/videos/{video_id}/events", headers={"Last-Event-ID": wrong})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "last-event-id")
+
+
+def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, conveyor: Conveyor) -> None:
+    ids = [client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"] for _ in range(3)]
+    ends: dict[str, list] = {}
+    threads = [threading.Thread(target=lambda i=i: ends.update({i: events_of(client, i)})) for i in ids]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    conveyor.jobs.update(ids[0], lambda job: fail(job, Failure("stage_failed", "no weights", FIRST), 1.0))
+    client.post(f"/v1/videos/{ids[1]}/cancel")
+    client.delete(f"/v1/videos/{ids[2]}")
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert ends[ids[0]][-1][1:] == (
+        "video.failed",
+        {"id": ids[0], "status": "failed", "error": {"code": "stage_failed", "message": "no weights"}},
+    )
+    assert ends[ids[1]][-1][1] == "video.cancelled"
+    assert ends[ids[2]][-1][1] == "video.queued"
+    assert client.get(f"/v1/videos/{ids[2]}/events").status_code == 404
+
+
+def test_a_continued_draft_goes_on_telling(client: httpx.Client, finish: Finish) -> None:
+    created = client.post("/v1/videos", json={"prompt": PROMPT, "stop_after": "keyframes"})
+    video_id = created.json()["id"]
+    finish(video_id, FIRST)
+    draft = events_of(client, video_id)
+    assert draft[-1][1] == "video.completed"
+    client.post(f"/v1/videos/{video_id}/continue")
+    threading.Thread(target=lambda: (time.sleep(0.3), finish(video_id, *list(StageKind)[1:]))).start()
+    rest = events_of(client, video_id, after=draft[-1][0])
+    assert (rest[0][1], rest[-1][1]) == ("video.queued", "video.completed")
