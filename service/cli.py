@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from models.presets import PRESETS, InvalidParameter, StageKind, get_preset
-from service import cli_checkpoints
+from service import cli_checkpoints, cli_keys
 from service.demo import DemoFailed, download, make_video, progress_bars
 from service.schemas import MAX_SEED
 from service.settings_table import settings_table
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_checkpoints.app, name="checkpoints")
+app.add_typer(cli_keys.app, name="keys")
 console = Console()
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from models.presets import InvalidParameter
 from workers.errors import ArtifactLost, JobNotFound
+from workers.idempotency import IdempotencyConflict
 from workers.job import IllegalTransition
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
 ERROR_TYPES = {
     400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
     404: "not_found_error",
     409: "conflict_error",
     413: "invalid_request_error",
@@ -63,9 +66,17 @@ class Problem(BaseModel):
 class ApiError(Exception):
     """A refusal with its status and, where one is to blame, its field."""
 
-    def __init__(self, status: int, detail: str, field: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        field: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.field, self.code = status, detail, field, code
+        self.headers = headers
 
 
 def problem_response(
@@ -104,6 +115,7 @@ def install_problems(app: FastAPI) -> None:
     add(JobNotFound, _not_found)
     add(IllegalTransition, _conflict)
     add(ArtifactLost, _gone)
+    add(IdempotencyConflict, _conflict)
     for kind in (RedisError, OperationalError, BotoCoreError, ClientError):
         add(kind, _unavailable)
     add(Exception, _unexpected)
@@ -111,7 +123,7 @@ def install_problems(app: FastAPI) -> None:
 
 def _api_error(_: Request, error: ApiError) -> JSONResponse:
     fields = [FieldError(field=error.field, detail=error.detail)] if error.field else []
-    return problem_response(error.status, error.detail, fields, code=error.code)
+    return problem_response(error.status, error.detail, fields, error.headers, error.code)
 
 
 def _invalid_parameter(_: Request, error: InvalidParameter) -> JSONResponse:
@@ -135,7 +147,7 @@ def _not_found(_: Request, error: JobNotFound) -> JSONResponse:
     return problem_response(404, f'there is no video "{error}"')
 
 
-def _conflict(_: Request, error: IllegalTransition) -> JSONResponse:
+def _conflict(_: Request, error: Exception) -> JSONResponse:
     return problem_response(409, str(error))
 
 

@@ -12,10 +12,12 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from models.presets import StageKind
+from workers.api_keys import ApiKeys
 from workers.artifacts import ArtifactStore
 from workers.celery_app import enqueue, make_celery
 from workers.dead_letters import DeadLetters
 from workers.errors import JobNotFound
+from workers.idempotency import IdempotencyKeys
 from workers.job import (
     Artifact,
     Job,
@@ -35,6 +37,8 @@ from workers.presence import Worker, live_workers
 from workers.redis_client import connect_redis
 from workers.settings import Settings
 
+AWAITED_S = 3.0
+
 
 def new_id() -> str:
     return f"video_{secrets.token_hex(16)}"
@@ -52,6 +56,8 @@ class Conveyor:
     artifacts: ArtifactStore
     leases: Leases
     dead_letters: DeadLetters
+    api_keys: ApiKeys
+    idempotency_keys: IdempotencyKeys
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -66,15 +72,17 @@ class Conveyor:
             artifacts=ArtifactStore(redis, objects, settings),
             leases=Leases(redis, settings.lease_s),
             dead_letters=DeadLetters(redis),
+            api_keys=ApiKeys(redis),
+            idempotency_keys=IdempotencyKeys(redis),
         )
 
-    def submit(self, request: JobRequest) -> Job:
+    def submit(self, request: JobRequest, project: str = "default", job_id: str | None = None) -> Job:
         """Record a job and queue its first stage; a job that cannot be queued leaves no record.
 
         Raises:
             InvalidParameter: the preset does not offer what is asked for.
         """
-        job = new_job(new_id(), request, time.time())
+        job = new_job(job_id or new_id(), request, time.time(), project)
         self.jobs.create(job)
         try:
             enqueue(self.celery, job.id, job.stages[0].kind)
@@ -108,6 +116,31 @@ class Conveyor:
         except OperationalError:
             self.delete(job.id)
             raise
+        return job
+
+    def submit_once(self, request: JobRequest, project: str, key: str, sent: str) -> Job:
+        """Submit, unless `key` came with the same request (`sent`, as text) within 24 hours: then that job.
+
+        Raises:
+            InvalidParameter, IdempotencyConflict (the key came with another request).
+            JobNotFound: the key's job was deleted, or is not there yet.
+        """
+        claim = self.idempotency_keys.claim(project, key, sent, new_id())
+        if not claim.first:
+            return self._awaited(claim.job_id)
+        try:
+            return self.submit(request, project, claim.job_id)
+        except BaseException:
+            self.idempotency_keys.release(project, key)
+            raise
+
+    def _awaited(self, job_id: str) -> Job:
+        """A job that another request is making at this moment."""
+        deadline = time.monotonic() + AWAITED_S
+        while (job := self.jobs.get(job_id)) is None:
+            if time.monotonic() > deadline:
+                raise JobNotFound(job_id)
+            time.sleep(0.02)
         return job
 
     def _taken_over(self, stage: StageRecord, job_id: str) -> StageRecord:

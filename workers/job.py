@@ -136,7 +136,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """The record that the gateway shows and the workers move along."""
+    """The record that the gateway shows and the workers move along; only keys of its project see it."""
 
     id: str
     request: JobRequest
@@ -147,6 +147,7 @@ class Job:
     finished_at: float | None = None
     failure: Failure | None = None
     remixed_from: str | None = None
+    project: str = "default"
 
     def stage(self, kind: StageKind) -> StageRecord:
         return next(stage for stage in self.stages if stage.kind == kind)
@@ -176,11 +177,11 @@ class Job:
         return sum(stage.step for stage in self.stages) / total
 
 
-def new_job(job_id: str, request: JobRequest, now: float) -> Job:
+def new_job(job_id: str, request: JobRequest, now: float, project: str = "default") -> Job:
     """A queued job whose first stage is queued. Raises InvalidParameter if the preset does not offer it."""
     records = [StageRecord(kind=spec.kind, steps=spec.steps) for spec in request.resolve()]
     records[0] = replace(records[0], status=StageStatus.QUEUED)
-    return Job(id=job_id, request=request, created_at=now, stages=tuple(records))
+    return Job(id=job_id, request=request, created_at=now, stages=tuple(records), project=project)
 
 
 def start_stage(job: Job, kind: StageKind, worker: str, now: float) -> Job:
@@ -275,7 +276,7 @@ def remix(source: Job, job_id: str, request: JobRequest, first: StageKind, now: 
         InvalidParameter: the preset does not offer what `request` asks for.
         IllegalTransition: a stage before `first` has no clip.
     """
-    job = replace(new_job(job_id, request, now), remixed_from=source.id)
+    job = replace(new_job(job_id, request, now, source.project), remixed_from=source.id)
     kinds = [stage.kind for stage in job.stages]
     before = kinds[: kinds.index(first)]
     for kind in before:

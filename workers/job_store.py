@@ -12,13 +12,16 @@ from workers.errors import JobNotFound
 from workers.events import announce, events_key, publish
 from workers.job import Job
 
-INDEX = "cascade:jobs"
 EVENTS_TTL_S = 7 * 86_400
 CODEC = TypeAdapter(Job)
 
 
 def job_key(job_id: str) -> str:
     return f"cascade:job:{job_id}"
+
+
+def _index(project: str) -> str:
+    return f"cascade:jobs:{project}"
 
 
 class JobStore:
@@ -30,7 +33,7 @@ class JobStore:
     def create(self, job: Job) -> None:
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.set(job_key(job.id), CODEC.dump_json(job))
-            pipe.zadd(INDEX, {job.id: job.created_at})
+            pipe.zadd(_index(job.project), {job.id: job.created_at})
             publish(pipe, None, job, EVENTS_TTL_S)
             pipe.execute()
 
@@ -65,27 +68,35 @@ class JobStore:
 
     def delete(self, job_id: str) -> bool:
         """Remove the record; whether there was one."""
+        job = self.get(job_id)
+        if job is None:
+            return False
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(job_key(job_id), events_key(job_id))
-            pipe.zrem(INDEX, job_id)
+            pipe.zrem(_index(job.project), job_id)
             announce(pipe, job_id)
             return bool(pipe.execute()[0])
 
     def page(
-        self, limit: int, after: str | None = None, *, newest_first: bool = True
+        self,
+        limit: int,
+        after: str | None = None,
+        project: str = "default",
+        *,
+        newest_first: bool = True,
     ) -> tuple[list[Job], bool]:
-        """Up to `limit` jobs behind the job `after`, and whether there are more.
+        """Up to `limit` jobs of a project behind the job `after`, and whether there are more.
 
         Raises:
             JobNotFound: `after` is not in the list.
         """
-        start = 0
+        index, start = _index(project), 0
         if after is not None:
-            rank = self.redis.zrevrank(INDEX, after) if newest_first else self.redis.zrank(INDEX, after)
+            rank = self.redis.zrevrank(index, after) if newest_first else self.redis.zrank(index, after)
             if rank is None:
                 raise JobNotFound(after)
             start = rank + 1
-        ids = self.redis.zrange(INDEX, start, start + limit, desc=newest_first)
+        ids = self.redis.zrange(index, start, start + limit, desc=newest_first)
         jobs = list(self._existing(ids[:limit]))
         return jobs, len(ids) > limit
 

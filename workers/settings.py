@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -93,6 +93,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the gateway; 0 takes a free one.")
+    auth: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether API keys are needed: on, off, or auto (off on a loopback host, on elsewhere).",
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body.")
     max_prompt_chars: int = Field(1000, ge=1, description="Longest prompt and negative prompt.")
 
@@ -100,6 +104,13 @@ class Settings(BaseSettings):
         Path(".cascade"), description="Where `cascade up` keeps the data of its own Redis and S3 servers."
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether requests need an API key."""
+        if self.auth == "auto":
+            return self.host not in ("127.0.0.1", "::1", "localhost")
+        return self.auth == "on"
 
     def execution(self, kind: StageKind) -> Execution:
         """How workers of `kind` run their networks."""

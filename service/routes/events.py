@@ -8,11 +8,11 @@ from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
+from service.authentication import Reader
 from service.dependencies import Connected
 from service.events import EventHub
 from service.problems import ApiError
-from service.routes.videos import VideoId, problems
-from workers.errors import JobNotFound
+from service.routes.videos import VideoId, existing, problems
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -22,11 +22,12 @@ PING_S = 15
 @router.get(
     "/{video_id}/events",
     response_class=EventSourceResponse,
-    responses=problems(404, 422, 503)
+    responses=problems(401, 403, 404, 422, 503)
     | {200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}},
 )
 async def video_events(
     video_id: VideoId,
+    caller: Reader,
     conveyor: Connected,
     request: Request,
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
@@ -40,7 +41,6 @@ async def video_events(
     milliseconds, _, number = after.partition("-")
     if not (milliseconds.isdecimal() and number.isdecimal() and after.isascii() and len(after) <= 40):
         raise ApiError(422, f'"{after}" is no id of an event', "last-event-id")
-    if await run_in_threadpool(conveyor.jobs.get, video_id) is None:
-        raise JobNotFound(video_id)
+    await run_in_threadpool(existing, conveyor, video_id, caller)
     hub: EventHub = request.app.state.events
     return EventSourceResponse(hub.listen(video_id, after), ping=PING_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.presets import get_preset
+from service.authentication import Reader
 from service.dependencies import Connected
 from service.schemas import ModelList, ModelView
 
@@ -12,7 +13,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
-def list_models(conveyor: Connected) -> ModelList:
+def list_models(_: Reader, conveyor: Connected) -> ModelList:
     """Presets with their stages, sizes and limits."""
     settings = conveyor.settings
     presets = [get_preset(name) for name in settings.presets]

@@ -7,13 +7,14 @@ import secrets
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from models.presets import StageKind
+from service.authentication import Caller, Generator, Reader
 from service.dependencies import Connected
 from service.problems import ApiError, Problem
 from service.schemas import (
@@ -128,9 +129,10 @@ def _check_stop_after(request: JobRequest) -> None:
         raise ApiError(422, offered, "stop_after")
 
 
-def _existing(conveyor: Conveyor, video_id: str) -> Job:
+def existing(conveyor: Conveyor, video_id: str, caller: Caller) -> Job:
+    """The caller's job; another project's is as good as none. Raises JobNotFound."""
     job = conveyor.jobs.get(video_id)
-    if job is None:
+    if job is None or job.project != caller.project:
         raise JobNotFound(video_id)
     return job
 
@@ -144,22 +146,38 @@ REQUEST_BODY = {
 }
 
 
-@router.post("", responses=problems(400, 413, 415, 422, 503), openapi_extra={"requestBody": REQUEST_BODY})
-def create_video(body: Annotated[CreateVideo, Depends(read_body)], conveyor: Connected) -> Video:
+@router.post(
+    "",
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+def create_video(
+    caller: Generator,
+    body: Annotated[CreateVideo, Depends(read_body)],
+    conveyor: Connected,
+    idempotency_key: Annotated[
+        str | None,
+        Header(max_length=255, description="The same key and request give the same video for 24 h."),
+    ] = None,
+) -> Video:
     """Queue a video."""
-    job = conveyor.submit(_job_request(body, conveyor.settings))
-    return Video.of(job, conveyor)
+    request = _job_request(body, conveyor.settings)
+    if idempotency_key is None:
+        return Video.of(conveyor.submit(request, caller.project), conveyor)
+    sent = body.model_dump_json()
+    return Video.of(conveyor.submit_once(request, caller.project, idempotency_key, sent), conveyor)
 
 
-@router.get("", responses=problems(404, 422, 503))
+@router.get("", responses=problems(401, 403, 404, 422, 503))
 def list_videos(
+    caller: Reader,
     conveyor: Connected,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=64, description="Id of the last video seen.")] = None,
     order: Literal["asc", "desc"] = "desc",
 ) -> VideoList:
     """Videos in order of creation, the newest first unless asked otherwise."""
-    jobs, has_more = conveyor.jobs.page(limit, after, newest_first=order == "desc")
+    jobs, has_more = conveyor.jobs.page(limit, after, caller.project, newest_first=order == "desc")
     return VideoList(
         data=[Video.of(job, conveyor) for job in jobs],
         first_id=jobs[0].id if jobs else None,
@@ -168,36 +186,36 @@ def list_videos(
     )
 
 
-@router.get("/{video_id}", responses=problems(404, 503))
-def get_video(video_id: VideoId, conveyor: Connected, response: Response) -> Video:
+@router.get("/{video_id}", responses=problems(401, 403, 404, 503))
+def get_video(video_id: VideoId, caller: Reader, conveyor: Connected, response: Response) -> Video:
     """A video's status, progress and, stage by stage, what there is to see."""
     response.headers["openai-poll-after-ms"] = POLL_AFTER_MS
-    return Video.of(_existing(conveyor, video_id), conveyor)
+    return Video.of(existing(conveyor, video_id, caller), conveyor)
 
 
-@router.delete("/{video_id}", responses=problems(404, 503))
-def delete_video(video_id: VideoId, conveyor: Connected) -> VideoDeleted:
+@router.delete("/{video_id}", responses=problems(401, 403, 404, 503))
+def delete_video(video_id: VideoId, caller: Generator, conveyor: Connected) -> VideoDeleted:
     """Delete a video and every byte of it; a running one is stopped."""
-    conveyor.delete(video_id)
+    conveyor.delete(existing(conveyor, video_id, caller).id)
     return VideoDeleted(id=video_id)
 
 
-@router.post("/{video_id}/cancel", responses=problems(404, 409, 503))
-def cancel_video(video_id: VideoId, conveyor: Connected) -> Video:
+@router.post("/{video_id}/cancel", responses=problems(401, 403, 404, 409, 503))
+def cancel_video(video_id: VideoId, caller: Generator, conveyor: Connected) -> Video:
     """Stop a queued or running video within one denoising step."""
-    return Video.of(conveyor.cancel(video_id), conveyor)
+    return Video.of(conveyor.cancel(existing(conveyor, video_id, caller).id), conveyor)
 
 
-@router.post("/{video_id}/continue", responses=problems(404, 409, 503))
-def continue_video(video_id: VideoId, conveyor: Connected) -> Video:
+@router.post("/{video_id}/continue", responses=problems(401, 403, 404, 409, 503))
+def continue_video(video_id: VideoId, caller: Generator, conveyor: Connected) -> Video:
     """Let a completed draft go on from its stored clip, without repeating what is done."""
-    return Video.of(conveyor.continue_draft(video_id), conveyor)
+    return Video.of(conveyor.continue_draft(existing(conveyor, video_id, caller).id), conveyor)
 
 
-@router.post("/{video_id}/remix", responses=problems(404, 409, 422, 503))
-def remix_video(video_id: VideoId, body: RemixVideo, conveyor: Connected) -> Video:
+@router.post("/{video_id}/remix", responses=problems(401, 403, 404, 409, 422, 503))
+def remix_video(video_id: VideoId, caller: Generator, body: RemixVideo, conveyor: Connected) -> Video:
     """A new video from this one: other words, seed or parameters from a stage on; what is before is taken over."""
-    source = _existing(conveyor, video_id)
+    source = existing(conveyor, video_id, caller)
     first = body.from_stage or source.stages[0].kind
     if first not in source.request.cascade().kinds:
         raise ApiError(422, f'preset "{source.request.preset}" has no stage {first}', "from_stage")
@@ -212,10 +230,14 @@ def remix_video(video_id: VideoId, body: RemixVideo, conveyor: Connected) -> Vid
 
 
 @router.get(
-    "/{video_id}/content", status_code=307, response_model=None, responses=problems(404, 409, 422, 503)
+    "/{video_id}/content",
+    status_code=307,
+    response_model=None,
+    responses=problems(401, 403, 404, 409, 422, 503),
 )
 def download_video(
     video_id: VideoId,
+    caller: Reader,
     conveyor: Connected,
     variant: Annotated[
         Variant, Query(description="What to download; spritesheet is the contact sheet.")
@@ -223,7 +245,7 @@ def download_video(
     stage: Annotated[StageKind | None, Query(description="A stage's clip instead of the last.")] = None,
 ) -> Response:
     """Redirect to a presigned URL of the file; small tensors are sent as they are."""
-    job = _existing(conveyor, video_id)
+    job = existing(conveyor, video_id, caller)
     if stage is not None and stage not in job.request.cascade().kinds:
         raise ApiError(422, f'preset "{job.request.preset}" has no stage {stage}', "stage")
     if stage is None and job.status is not JobStatus.COMPLETED:

@@ -1,0 +1,187 @@
+"""API keys, projects that do not see each other, and requests sent twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from service.embedded import Credentials, free_port
+from workers.api_keys import ApiKeys, Scope
+from workers.conveyor import Conveyor
+from workers.settings import Settings
+
+PROMPT = "a red circle"
+BOTH = (Scope.GENERATE, Scope.READ)
+
+
+@pytest.fixture(scope="session")
+def guarded_url(servers: Credentials) -> Iterator[str]:
+    """A gateway that asks for keys."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "gateway"],
+        env=os.environ
+        | {
+            "CASCADE_REDIS_URL": servers.redis_url,
+            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
+            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
+            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
+            "CASCADE_S3_BUCKET": "test-gateway",
+            "CASCADE_PORT": str(port),
+            "CASCADE_AUTH": "on",
+        },
+    )
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        client.get(f"{url}/healthz").raise_for_status()
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def as_key(guarded_url: str, conveyor: Conveyor) -> Callable[..., httpx.Client]:
+    def client(project: str, *scopes: Scope) -> httpx.Client:
+        _, token = conveyor.api_keys.create("test", project, scopes or BOTH)
+        return httpx.Client(base_url=guarded_url, headers={"Authorization": f"Bearer {token}"})
+
+    return client
+
+
+def post(client: httpx.Client, **kwargs: object) -> httpx.Response:
+    return client.post("/v1/videos", json={"prompt": PROMPT}, **kwargs)
+
+
+def test_without_a_valid_key_nothing_is_answered(guarded_url: str, conveyor: Conveyor) -> None:
+    key, token = conveyor.api_keys.create("test", "a", BOTH)
+    with httpx.Client(base_url=guarded_url) as client:
+        for authorization in (
+            "",
+            "Bearer ",
+            f"Bearer {token}x",
+            f"Basic {token}",
+            f"Bearer csk_{key.id}_",
+            "Bearer x",
+        ):
+            for path in ("/v1/videos", "/v1/models", "/v1/videos/video_0", "/v1/videos/video_0/events"):
+                answer = client.get(path, headers={"Authorization": authorization})
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+                assert answer.json()["error"]["code"] == "invalid_api_key"
+            assert post(client, headers={"Authorization": authorization}).status_code == 401
+        assert client.get("/v1/videos", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        conveyor.api_keys.revoke(key.id)
+        assert client.get("/v1/videos", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_scopes_are_held(as_key: Callable[..., httpx.Client]) -> None:
+    reader, maker = as_key("a", Scope.READ), as_key("a", Scope.GENERATE)
+    assert post(reader).status_code == 403
+    assert maker.get("/v1/videos").status_code == 403
+    video_id = post(maker).json()["id"]
+    assert reader.get(f"/v1/videos/{video_id}").status_code == 200
+    assert reader.delete(f"/v1/videos/{video_id}").status_code == 403
+
+
+def test_no_route_shows_another_projects_video(
+    as_key: Callable[..., httpx.Client], finish: Callable[..., None], conveyor: Conveyor
+) -> None:
+    owner, stranger, colleague = as_key("a"), as_key("b"), as_key("a")
+    video_id = post(owner).json()["id"]
+    finish(video_id)
+    path = f"/v1/videos/{video_id}"
+    strange = [
+        stranger.get(path),
+        stranger.get(f"{path}/content"),
+        stranger.get(f"{path}/events"),
+        stranger.delete(path),
+        stranger.post(f"{path}/cancel"),
+        stranger.post(f"{path}/continue"),
+        stranger.post(f"{path}/remix", json={"prompt": PROMPT}),
+        stranger.get("/v1/videos", params={"after": video_id}),
+    ]
+    nothing = stranger.get("/v1/videos/video_0")
+    for answer in strange:
+        assert answer.status_code == 404
+        assert answer.json()["title"] == nothing.json()["title"]
+    assert stranger.get("/v1/videos").json()["data"] == []
+    assert [video["id"] for video in colleague.get("/v1/videos").json()["data"]] == [video_id]
+    assert conveyor.jobs.get(video_id).status == "completed"
+    remix = owner.post(f"{path}/remix", json={"prompt": PROMPT}).json()["id"]
+    assert stranger.get(f"/v1/videos/{remix}").status_code == 404
+
+
+def test_only_hashes_of_keys_are_stored(conveyor: Conveyor) -> None:
+    _, token = conveyor.api_keys.create("test", "a", BOTH)
+    secret = token.split("_", 2)[2]
+    stored = b"".join(conveyor.redis.hvals("cascade:api-keys"))
+    assert secret.encode() not in stored
+    assert conveyor.api_keys.authenticate(token) is not None
+
+
+def test_keys_are_asked_for_where_others_can_reach_the_gateway() -> None:
+    assert not Settings(host="127.0.0.1").authenticates
+    assert Settings(host="0.0.0.0").authenticates
+    assert not Settings(host="0.0.0.0", auth="off").authenticates
+    assert Settings(host="127.0.0.1", auth="on").authenticates
+
+
+def test_keys_are_made_listed_and_revoked_on_the_command_line(settings: Settings, conveyor: Conveyor) -> None:
+    def keys(*args: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"CASCADE_REDIS_URL": settings.redis_url.get_secret_value(), "COLUMNS": "200"}
+        command = [sys.executable, "-m", "service.cli", "keys", *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    token = keys("create", "Ada", "--project", "engines", "--scope", "admin").stdout.splitlines()[-1]
+    key = ApiKeys(conveyor.redis).authenticate(token)
+    assert (key.name, key.project, key.scopes) == ("Ada", "engines", (Scope.ADMIN,))
+    listed = keys("list").stdout
+    assert key.id in listed
+    assert token.split("_", 2)[2] not in listed
+    assert keys("revoke", key.id).returncode == 0
+    assert keys("revoke", key.id).returncode == 1
+    assert conveyor.api_keys.authenticate(token) is None
+
+
+def test_a_request_sent_fifty_times_at_once_makes_one_video(gateway_url: str, conveyor: Conveyor) -> None:
+    def send(_: int) -> httpx.Response:
+        return httpx.post(
+            f"{gateway_url}/v1/videos",
+            json={"prompt": PROMPT},
+            headers={"Idempotency-Key": "once"},
+            timeout=30,
+        )
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(send, range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(conveyor.jobs.page(100)[0]) == 1
+    assert conveyor.redis.llen("keyframes") == 1
+
+
+def test_a_key_with_another_request_is_a_conflict(client: httpx.Client, conveyor: Conveyor) -> None:
+    first = post(client, headers={"Idempotency-Key": "mine"}).json()["id"]
+    other = client.post("/v1/videos", json={"prompt": "a blue square"}, headers={"Idempotency-Key": "mine"})
+    assert other.status_code == 409
+    assert post(client, headers={"Idempotency-Key": "mine"}).json()["id"] == first
+    assert len(conveyor.jobs.page(10)[0]) == 1
+    ttl_s = conveyor.redis.ttl(next(conveyor.redis.scan_iter(match="cascade:idempotency:*")))
+    assert 86_000 < ttl_s <= 86_400
+
+
+def test_a_refused_request_does_not_use_its_key_up(client: httpx.Client) -> None:
+    bad = client.post("/v1/videos", json={"prompt": " "}, headers={"Idempotency-Key": "again"})
+    assert bad.status_code == 422
+    assert post(client, headers={"Idempotency-Key": "again"}).status_code == 200
+
+
+def test_projects_do_not_share_idempotency_keys(as_key: Callable[..., httpx.Client]) -> None:
+    ids = {post(as_key(project), headers={"Idempotency-Key": "same"}).json()["id"] for project in ("a", "b")}
+    assert len(ids) == 2
