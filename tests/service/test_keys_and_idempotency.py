@@ -63,7 +63,7 @@ def test_without_a_valid_key_nothing_is_answered(guarded_url: str, conveyor: Con
     with httpx.Client(base_url=guarded_url) as client:
         for authorization in (
             "",
-            "Bearer ",
+            "Bearer",
             f"Bearer {token}x",
             f"Basic {token}",
             f"Bearer csk_{key.id}_",
