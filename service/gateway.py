@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from service.body_limit import BodyLimit
 from service.events import EventHub
 from service.problems import install_problems
+from service.rate_limit import RateLimit
 from service.routes import events, health, models, videos
 from workers.conveyor import Conveyor
 from workers.settings import Settings, get_settings
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Cascade", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
     app.state.conveyor = Conveyor.connect(settings)
     app.state.events = EventHub(settings)
+    app.state.rate_limit = RateLimit(settings)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     install_problems(app)
     for module in (videos, events, models, health):

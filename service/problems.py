@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from models.presets import InvalidParameter
+from workers.admission import QueueFull, QuotaExceeded
 from workers.errors import ArtifactLost, JobNotFound
 from workers.idempotency import IdempotencyConflict
 from workers.job import IllegalTransition
@@ -33,6 +34,7 @@ ERROR_TYPES = {
     413: "invalid_request_error",
     415: "invalid_request_error",
     422: "invalid_request_error",
+    429: "rate_limit_error",
 }
 
 
@@ -116,6 +118,8 @@ def install_problems(app: FastAPI) -> None:
     add(IllegalTransition, _conflict)
     add(ArtifactLost, _gone)
     add(IdempotencyConflict, _conflict)
+    add(QuotaExceeded, _quota_exceeded)
+    add(QueueFull, _queue_full)
     for kind in (RedisError, OperationalError, BotoCoreError, ClientError):
         add(kind, _unavailable)
     add(Exception, _unexpected)
@@ -149,6 +153,16 @@ def _not_found(_: Request, error: JobNotFound) -> JSONResponse:
 
 def _conflict(_: Request, error: Exception) -> JSONResponse:
     return problem_response(409, str(error))
+
+
+def _quota_exceeded(_: Request, error: Exception) -> JSONResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return problem_response(429, str(error), headers=headers, code="quota_exceeded")
+
+
+def _queue_full(_: Request, error: Exception) -> JSONResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return problem_response(503, str(error), headers=headers, code="queue_full")
 
 
 def _gone(_: Request, error: ArtifactLost) -> JSONResponse:

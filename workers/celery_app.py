@@ -40,8 +40,11 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
-def enqueue(app: Celery, job_id: str, kind: StageKind) -> None:
-    """Put a stage of a job into its queue. Raises kombu's OperationalError when Redis is away."""
+def enqueue(app: Celery, job_id: str | None, kind: StageKind) -> None:
+    """Put a stage of a job into its queue; without a job, a turn for the one that waits longest (`FairQueue`).
+
+    Raises kombu's OperationalError when Redis is away.
+    """
     app.send_task(
         RUN_STAGE,
         args=[job_id, str(kind)],

@@ -9,17 +9,19 @@ from functools import partial
 from typing import Any, Self
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 
 from models.presets import StageKind
+from workers.admission import Admission
 from workers.api_keys import ApiKeys
 from workers.artifacts import ArtifactStore
 from workers.celery_app import enqueue, make_celery
 from workers.dead_letters import DeadLetters
 from workers.errors import JobNotFound
+from workers.fair_queue import FairQueue
 from workers.idempotency import IdempotencyKeys
 from workers.job import (
     Artifact,
+    IllegalTransition,
     Job,
     JobRequest,
     StageRecord,
@@ -56,6 +58,8 @@ class Conveyor:
     artifacts: ArtifactStore
     leases: Leases
     dead_letters: DeadLetters
+    admission: Admission
+    fair_queue: FairQueue
     api_keys: ApiKeys
     idempotency_keys: IdempotencyKeys
 
@@ -72,6 +76,8 @@ class Conveyor:
             artifacts=ArtifactStore(redis, objects, settings),
             leases=Leases(redis, settings.lease_s),
             dead_letters=DeadLetters(redis),
+            admission=Admission(redis, settings),
+            fair_queue=FairQueue(redis, settings.lease_s),
             api_keys=ApiKeys(redis),
             idempotency_keys=IdempotencyKeys(redis),
         )
@@ -81,14 +87,10 @@ class Conveyor:
 
         Raises:
             InvalidParameter: the preset does not offer what is asked for.
+            QueueFull, QuotaExceeded: too many jobs are under way.
         """
         job = new_job(job_id or new_id(), request, time.time(), project)
-        self.jobs.create(job)
-        try:
-            enqueue(self.celery, job.id, job.stages[0].kind)
-        except OperationalError:
-            self.jobs.delete(job.id)
-            raise
+        self._start(job)
         return job
 
     def continue_draft(self, job_id: str) -> Job:
@@ -97,8 +99,17 @@ class Conveyor:
         Raises:
             JobNotFound, IllegalTransition (it is no completed draft).
         """
-        job = self.jobs.update(job_id, continue_draft)
-        self._enqueue_waiting(job)
+        draft = self.jobs.get(job_id)
+        if draft is None:
+            raise JobNotFound(job_id)
+        self.admission.reserve(job_id, draft.project)
+        try:
+            job = self.jobs.update(job_id, continue_draft)
+        except IllegalTransition:
+            if draft.status.final:
+                self.admission.release(job_id, draft.project)
+            raise
+        self._deliver(job)
         return job
 
     def remix(self, source: Job, request: JobRequest, first: StageKind) -> Job:
@@ -110,13 +121,24 @@ class Conveyor:
         job = remix(source, new_id(), request, first, time.time())
         stages = tuple(self._taken_over(stage, job.id) if stage.reused else stage for stage in job.stages)
         job = replace(job, stages=stages)
-        self.jobs.create(job)
         try:
-            self._enqueue_waiting(job)
-        except OperationalError:
-            self.delete(job.id)
+            self._start(job)
+        except BaseException:
+            self.artifacts.delete_job(job.id)
             raise
         return job
+
+    def _start(self, job: Job) -> None:
+        """Admit, record and queue a new job; one that cannot be queued leaves nothing."""
+        self.admission.reserve(job.id, job.project)
+        try:
+            self.jobs.create(job)
+            self._deliver(job)
+        except BaseException:
+            self.jobs.delete(job.id)
+            self.fair_queue.remove(job.project, job.id)
+            self.admission.release(job.id, job.project)
+            raise
 
     def submit_once(self, request: JobRequest, project: str, key: str, sent: str) -> Job:
         """Submit, unless `key` came with the same request (`sent`, as text) within 24 hours: then that job.
@@ -148,10 +170,14 @@ class Conveyor:
         files = {kind: self.artifacts.copy(file, job_id) for kind, file in stage.files.items()}
         return replace(stage, artifact=self.artifacts.copy(stage.artifact, job_id), files=files)
 
-    def _enqueue_waiting(self, job: Job) -> None:
-        for stage in job.stages:
-            if stage.status is StageStatus.QUEUED:
-                enqueue(self.celery, job.id, stage.kind)
+    def _deliver(self, job: Job) -> None:
+        """Put the stage that is queued on the record into its queue; a first stage waits for its turn."""
+        kind = next(stage.kind for stage in job.stages if stage.status is StageStatus.QUEUED)
+        if kind is job.stages[0].kind:
+            self.fair_queue.add(job.project, job.id)
+            enqueue(self.celery, None, kind)
+        else:
+            enqueue(self.celery, job.id, kind)
 
     def cancel(self, job_id: str) -> Job:
         """End a job; a running stage stops within one denoising step.
@@ -178,16 +204,13 @@ class Conveyor:
         Raises:
             JobNotFound, IllegalTransition (it has not failed).
         """
-        failure = None
-
-        def reopen(job: Job) -> Job:
-            nonlocal failure
-            failure = job.failure
-            return replay(job)
-
-        job = self.jobs.update(job_id, reopen)
-        assert failure is not None and failure.stage is not None
-        enqueue(self.celery, job_id, failure.stage)
+        failed = self.jobs.get(job_id)
+        if failed is None:
+            raise JobNotFound(job_id)
+        replay(failed)  # refused before it is admitted
+        self.admission.reserve(job_id, failed.project)
+        job = self.jobs.update(job_id, replay)
+        self._deliver(job)
         self.dead_letters.remove(job_id)
         return job
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from redis.exceptions import WatchError
 
+from workers.admission import release
 from workers.errors import JobNotFound
 from workers.events import announce, events_key, publish
 from workers.job import Job
@@ -60,6 +61,8 @@ class JobStore:
                 pipe.multi()
                 pipe.set(key, CODEC.dump_json(job))
                 publish(pipe, before, job, EVENTS_TTL_S)
+                if job.status.final:
+                    release(pipe, job.id, job.project)
                 try:
                     pipe.execute()
                 except WatchError:
@@ -75,6 +78,7 @@ class JobStore:
             pipe.delete(job_key(job_id), events_key(job_id))
             pipe.zrem(_index(job.project), job_id)
             announce(pipe, job_id)
+            release(pipe, job_id, job.project)
             return bool(pipe.execute()[0])
 
     def page(

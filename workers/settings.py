@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         "auto",
         description="Whether API keys are needed: on, off, or auto (off on a loopback host, on elsewhere).",
     )
+    max_active_jobs: int = Field(
+        1000, ge=1, description="Unfinished videos in all; more are refused with 503."
+    )
+    max_active_jobs_per_project: int = Field(
+        100, ge=1, description="Unfinished videos of one project; more are refused with 429."
+    )
+    rate_limit_per_minute: int = Field(60, ge=1, description="New videos a minute and API key.")
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body.")
     max_prompt_chars: int = Field(1000, ge=1, description="Longest prompt and negative prompt.")
 

@@ -40,8 +40,10 @@ def run_worker(kind: StageKind, settings: Settings) -> None:
     recovery = RecoveryLoop(conveyor)
 
     @conveyor.celery.task(name=RUN_STAGE)
-    def run_stage(job_id: str, _kind: str) -> None:
-        runner.run(job_id)
+    def run_stage(job_id: str | None, _kind: str) -> None:
+        chosen = job_id or conveyor.fair_queue.take(kind)
+        if chosen is not None:
+            runner.run(chosen)
 
     def on_ready(**_: object) -> None:
         presence.set("ready")

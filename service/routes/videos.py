@@ -17,6 +17,7 @@ from models.presets import StageKind
 from service.authentication import Caller, Generator, Reader
 from service.dependencies import Connected
 from service.problems import ApiError, Problem
+from service.rate_limit import LimitedGenerator
 from service.schemas import (
     EXAMPLE_REQUEST,
     MAX_SEED,
@@ -148,11 +149,11 @@ REQUEST_BODY = {
 
 @router.post(
     "",
-    responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 def create_video(
-    caller: Generator,
+    caller: LimitedGenerator,
     body: Annotated[CreateVideo, Depends(read_body)],
     conveyor: Connected,
     idempotency_key: Annotated[
@@ -212,8 +213,8 @@ def continue_video(video_id: VideoId, caller: Generator, conveyor: Connected) ->
     return Video.of(conveyor.continue_draft(existing(conveyor, video_id, caller).id), conveyor)
 
 
-@router.post("/{video_id}/remix", responses=problems(401, 403, 404, 409, 422, 503))
-def remix_video(video_id: VideoId, caller: Generator, body: RemixVideo, conveyor: Connected) -> Video:
+@router.post("/{video_id}/remix", responses=problems(401, 403, 404, 409, 422, 429, 503))
+def remix_video(video_id: VideoId, caller: LimitedGenerator, body: RemixVideo, conveyor: Connected) -> Video:
     """A new video from this one: other words, seed or parameters from a stage on; what is before is taken over."""
     source = existing(conveyor, video_id, caller)
     first = body.from_stage or source.stages[0].kind
