@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
-from redis import Redis
 
 from workers.job import Failure
+from workers.redis_client import RedisClient
 
 KEY = "cascade:dead-letters"
 
@@ -27,7 +27,7 @@ CODEC = TypeAdapter(DeadLetter)
 class DeadLetters:
     """One entry per job, the last failure."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self.redis = redis
 
     def add(self, letter: DeadLetter) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from models.presets import StageKind
+from workers.redis_client import RedisClient
 
 EXPIRIES = "cascade:leases"
 HOLDERS = "cascade:lease-holders"
@@ -83,7 +83,7 @@ class Lease:
 class Leases:
     """The lease table; leases last `lease_s` seconds unless renewed."""
 
-    def __init__(self, redis: Redis, lease_s: float) -> None:
+    def __init__(self, redis: RedisClient, lease_s: float) -> None:
         self.redis, self.lease_s = redis, lease_s
 
     def take(self, job_id: str, kind: StageKind, owner: str) -> Lease | None:

@@ -9,10 +9,10 @@ import threading
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
-from redis import Redis
 from redis.exceptions import RedisError
 
 from models.presets import StageKind
+from workers.redis_client import RedisClient
 
 PREFIX = "cascade:worker:"
 TTL_S = 10
@@ -37,7 +37,7 @@ class Worker:
 CODEC = TypeAdapter(Worker)
 
 
-def live_workers(redis: Redis) -> list[Worker]:
+def live_workers(redis: RedisClient) -> list[Worker]:
     """The workers that gave a sign within the last seconds, by name."""
     keys = list(redis.scan_iter(match=f"{PREFIX}*", count=1000))
     stored = redis.mget(keys) if keys else []
@@ -48,7 +48,7 @@ def live_workers(redis: Redis) -> list[Worker]:
 class Presence:
     """Announces this process from a background thread until `stop`."""
 
-    def __init__(self, redis: Redis, kind: StageKind, presets: tuple[str, ...]) -> None:
+    def __init__(self, redis: RedisClient, kind: StageKind, presets: tuple[str, ...]) -> None:
         host, pid = socket.gethostname(), os.getpid()
         self.redis = redis
         self.worker = Worker(f"{kind}@{host}-{pid}", kind, presets, "loading", host, pid)

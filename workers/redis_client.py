@@ -12,9 +12,12 @@ from redis.retry import Retry
 
 from workers.settings import Settings
 
+RedisClient = Any
+"""redis-py types every answer as any of several, and otherwise in each version: its client goes by this name, unchecked."""
 
-def connect_redis(settings: Settings) -> Any:
-    """A client of bytes (typed loosely: redis-py types every answer as any of several) that tries again for about two seconds when the server restarts."""
+
+def connect_redis(settings: Settings) -> RedisClient:
+    """A client of bytes that tries again for about two seconds when the server restarts."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=10,
