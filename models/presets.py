@@ -159,17 +159,22 @@ class StageSpec:
 
 
 MAX_GUIDANCE_SCALE = 30.0
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named cascade: an ordered tuple of stages, and the sizes its last stage may render."""
+    """A named cascade: an ordered tuple of stages, and the sizes its last stage may render.
+
+    `scorer` names the one of `models.scorers` that chooses among drafts.
+    """
 
     name: str
     description: str
     stages: tuple[StageSpec, ...]
     sizes: tuple[Size, ...]
     example_prompts: tuple[str, ...] = field(default=())
+    scorer: str = "temporal-consistency"
 
     @property
     def kinds(self) -> tuple[StageKind, ...]:

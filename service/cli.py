@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from models.presets import PRESETS, InvalidParameter, StageKind, get_preset
-from service import cli_checkpoints, cli_keys
-from service.demo import DemoFailed, download, make_video, progress_bars
-from service.schemas import MAX_SEED
+from models.presets import MAX_SEED, PRESETS, InvalidParameter, StageKind, get_preset
+from service import cli_checkpoints, cli_client, cli_keys
+from service.client import Refused, progress_bars
+from service.demo import DemoFailed, download, make_video
+from service.pairs import pairs
 from service.settings_table import settings_table
 from service.stack import Stack, StackRuns
 from service.supervisor import StartFailed
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_checkpoints.app, name="checkpoints")
 app.add_typer(cli_keys.app, name="keys")
+cli_client.add_commands(app)
 console = Console()
 
 
@@ -48,8 +50,8 @@ def generate(
     try:
         specs = get_preset(preset).resolve(
             size,
-            {kind: int(value) for kind, value in _pairs(steps or [])},
-            {kind: float(value) for kind, value in _pairs(guidance_scale or [])},
+            {kind: int(value) for kind, value in pairs(steps or [])},
+            {kind: float(value) for kind, value in pairs(guidance_scale or [])},
         )
     except (InvalidParameter, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
@@ -81,6 +83,14 @@ def worker(kind: Annotated[StageKind, typer.Argument(help="The stage to run.")])
 
 
 @app.command()
+def housekeeper() -> None:
+    """Deliver webhooks and delete what has expired."""
+    from workers.housekeeper import run_housekeeper
+
+    run_housekeeper(get_settings())
+
+
+@app.command()
 def gateway() -> None:
     """Serve the HTTP API."""
     from service.gateway import run_gateway
@@ -109,7 +119,7 @@ def demo(
         console.print(f'\nPOST {stack.url}/v1/videos  "{prompt}"')
         try:
             video = make_video(stack.url, prompt, seed)
-        except DemoFailed as error:
+        except (DemoFailed, Refused) as error:
             console.print(f"[red]{error}[/red]")
             raise typer.Exit(1) from error
         files = download(video, output)
@@ -140,14 +150,6 @@ def _running_stack() -> Iterator[Stack]:
         raise typer.Exit(1) from error
     finally:
         stack.stop()
-
-
-def _pairs(values: list[str]) -> Iterator[tuple[str, str]]:
-    for value in values:
-        name, separator, number = value.partition("=")
-        if not separator:
-            raise ValueError(f'"{value}" is not STAGE=NUMBER, such as keyframes=10')
-        yield name, number
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from service.body_limit import BodyLimit
 from service.events import EventHub
 from service.problems import install_problems
 from service.rate_limit import RateLimit
-from service.routes import events, health, models, videos
+from service.routes import events, health, models, ops, videos, webhooks
+from service.routes.pages import install_pages
 from workers.conveyor import Conveyor
 from workers.settings import Settings, get_settings
 
@@ -48,8 +49,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.rate_limit = RateLimit(settings)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     install_problems(app)
-    for module in (videos, events, models, health):
+    for module in (videos, events, models, webhooks, ops, health):
         app.include_router(module.router)
+    install_pages(app)
     return app
 
 

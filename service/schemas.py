@@ -7,11 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
 
-from models.presets import Preset, StageKind, StageSpec
+from models.presets import MAX_SEED, Preset, StageKind, StageSpec
 from workers.conveyor import Conveyor
-from workers.job import Artifact, Job, JobStatus, StageRecord
-
-MAX_SEED = 2**32 - 1
+from workers.job import Artifact, Draft, Job, JobStatus, StageRecord, expiry
+from workers.webhooks import Delivery
 
 EXAMPLE_REQUEST: dict[str, JsonValue] = {
     "prompt": "a red circle moving right on a gray background",
@@ -64,6 +63,18 @@ class CreateVideo(BaseModel):
     stop_after: StageKind | None = Field(
         None, description="Make a draft: complete with this stage's clip; `continue` goes on."
     )
+    best_of: Annotated[StrictInt, Field(ge=1, le=16)] = Field(
+        1,
+        description="Make so many drafts with the seeds behind `seed`; the best goes on through the cascade.",
+    )
+    webhook_url: str | None = Field(
+        None,
+        description="Told by POST how the video ended, signed as Standard Webhooks says.",
+        examples=["https://example.com/hooks/cascade"],
+    )
+    retention_s: Annotated[StrictInt, Field(ge=60)] | None = Field(
+        None, description="Keep the ended video this long at most; the service's own limit unless given."
+    )
     metadata: dict[MetadataText, MetadataText] = Field(
         {},
         max_length=16,
@@ -90,6 +101,19 @@ class RemixVideo(BaseModel):
     steps: dict[str, StrictInt] = {}
     guidance_scale: dict[str, Scale] = {}
     stop_after: StageKind | None = None
+    draft: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        None, description="Take over this one of the video's drafts instead of the chosen one."
+    )
+
+
+class ContinueVideo(BaseModel):
+    """How a draft goes on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    draft: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        None, description="Index of the draft to go on with; the best one unless given."
+    )
 
 
 class VideoError(BaseModel):
@@ -142,6 +166,29 @@ class StageView(BaseModel):
         )
 
 
+class DraftView(BaseModel):
+    """One of several clips of the first stage."""
+
+    index: int
+    seed: int = Field(description="A video of this seed alone has the same clip.")
+    score: float = Field(description="By the preset's scorer; higher is better.")
+    chosen: bool = Field(description="The cascade goes on with it.")
+    preview_url: str | None
+    thumbnail_url: str | None
+
+    @classmethod
+    def of(cls, index: int, draft: Draft, job: Job, conveyor: Conveyor) -> Self:
+        name = f"{job.id}-draft-{index}"
+        return cls(
+            index=index,
+            seed=draft.seed,
+            score=round(draft.score, 4),
+            chosen=job.stages[0].chosen == index,
+            preview_url=_url(draft.files.get("mp4"), conveyor, f"{name}.mp4"),
+            thumbnail_url=_url(draft.files.get("thumbnail"), conveyor, f"{name}.webp"),
+        )
+
+
 class Usage(BaseModel):
     """What the video has cost so far; stages taken over from another video cost nothing."""
 
@@ -164,7 +211,7 @@ class Video(BaseModel):
     progress: int = Field(ge=0, le=100, description="Percent of all denoising steps that are done.")
     created_at: int
     completed_at: int | None
-    expires_at: int | None = None
+    expires_at: int | None = Field(description="When an ended video is deleted.")
     seconds: str = Field(examples=["3.625"])
     size: str = Field(examples=["256x160"])
     prompt: str
@@ -173,6 +220,9 @@ class Video(BaseModel):
     seed: int
     negative_prompt: str | None
     stop_after: str | None = Field(description="A draft is completed with this stage's clip.")
+    best_of: int
+    drafts: list[DraftView] = Field(description="With `best_of`, all clips of the first stage.")
+    webhook_url: str | None
     metadata: dict[str, str]
     stages: list[StageView]
     usage: Usage
@@ -190,6 +240,7 @@ class Video(BaseModel):
             progress=100 if completed else math.floor(100 * job.progress),
             created_at=int(job.created_at),
             completed_at=_seconds(job.finished_at) if completed else None,
+            expires_at=_seconds(expiry(job, conveyor.settings.result_ttl_s)),
             seconds=duration(last),
             size=str(last.size),
             prompt=job.request.prompt,
@@ -198,6 +249,11 @@ class Video(BaseModel):
             negative_prompt=job.request.negative_prompt,
             remixed_from_video_id=job.remixed_from,
             stop_after=job.request.stop_after,
+            best_of=job.request.best_of,
+            drafts=[
+                DraftView.of(index, draft, job, conveyor) for index, draft in enumerate(job.stages[0].drafts)
+            ],
+            webhook_url=job.request.webhook_url,
             metadata=dict(job.request.metadata),
             stages=[StageView.of(stage, conveyor, job.id) for stage in job.stages],
             usage=Usage.of(job),
@@ -221,6 +277,45 @@ class VideoDeleted(BaseModel):
     id: str
     object: Literal["video.deleted"] = "video.deleted"
     deleted: bool = True
+
+
+class DeliveryView(BaseModel):
+    """One try to deliver a webhook. Times are Unix seconds."""
+
+    message_id: str = Field(description="The `webhook-id` header.")
+    event: str = Field(examples=["video.completed"])
+    attempt: int
+    at: int
+    seconds: float
+    status_code: int | None = Field(description="How the target answered.")
+    error: str | None = Field(description="Why there is no answer.")
+    taken: bool
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        return cls(
+            message_id=delivery.message_id,
+            event=delivery.event,
+            attempt=delivery.attempt,
+            at=int(delivery.at),
+            seconds=delivery.seconds,
+            status_code=delivery.status_code,
+            error=delivery.error,
+            taken=delivery.taken,
+        )
+
+
+class DeliveryList(BaseModel):
+    """The tries to deliver a video's webhooks, oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[DeliveryView]
+
+
+class WebhookSecret(BaseModel):
+    """What signs the webhooks of the caller's project."""
+
+    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
 class StageModel(BaseModel):

@@ -68,6 +68,7 @@ class Stack:
         workers = [self._worker(kind, env, redis) for kind in kinds]
         for worker in workers:
             self.supervisor.spawn(worker)
+        self.supervisor.spawn(self._housekeeper(env))
         port = self._gateway_port()
         host = self.settings.host
         self.url = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104
@@ -142,6 +143,10 @@ class Stack:
             (sys.executable, "-m", "workers.worker", str(kind)), {"OMP_WAIT_POLICY": "PASSIVE"} | env
         )
         return self._child(f"worker-{kind}", program, is_ready, grace_s=self.settings.drain_s + 15)
+
+    def _housekeeper(self, env: dict[str, str]) -> Child:
+        program = Program((sys.executable, "-m", "workers.housekeeper"), env)
+        return self._child("housekeeper", program, is_ready=lambda: True)
 
     def _child(
         self, name: str, program: Program, is_ready: Callable[[], bool], grace_s: float = 10.0

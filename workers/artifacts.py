@@ -22,6 +22,7 @@ from workers.settings import Settings
 SAFETENSORS = "application/vnd.safetensors"
 MP4, WEBP, PNG = "video/mp4", "image/webp", "image/png"
 OUTPUT = TypeAdapter(StageOutput)
+DAY_S = 86_400
 
 
 def job_prefix(job_id: str) -> str:
@@ -37,7 +38,7 @@ def stage_key(job: Job, kind: StageKind) -> str:
         "stages": [asdict(spec) for spec in upto],
         "prompt": job.request.prompt,
         "negative_prompt": job.request.negative_prompt,
-        "seed": job.request.seed,
+        "seeds": job.request.seeds if kind is kinds[0] else (job.seed,),
     }
     return f"{job_prefix(job.id)}{kind}/{_digest(inputs)}"
 
@@ -58,7 +59,8 @@ class ArtifactStore:
     def __init__(self, redis: Any, objects: ObjectStore, settings: Settings) -> None:
         self.redis, self.objects = redis, objects
         self._inline_max_bytes = settings.inline_artifact_max_bytes
-        self._ttl_s = settings.intermediate_ttl_s
+        # The housekeeper deletes them earlier; Redis itself lets go of what no one sweeps.
+        self._ttl_s = settings.intermediate_ttl_s + DAY_S
 
     def put_tensors(self, job_id: str, key: str, content: bytes) -> Artifact:
         """Store serialised tensors, in Redis (with a time to live) if they are small enough."""
@@ -119,6 +121,12 @@ class ArtifactStore:
         owned = _owned_key(job_id)
         self.redis.delete(owned, *self.redis.smembers(owned))
         self.objects.delete_prefix(job_prefix(job_id))
+
+    def delete_tensors(self, job_id: str) -> None:
+        """Delete what the stages handed on; files for people stay."""
+        owned = _owned_key(job_id)
+        self.redis.delete(owned, *self.redis.smembers(owned))
+        self.objects.delete_prefix(job_prefix(job_id), ".safetensors")
 
     def _set(self, job_id: str, key: str, content: bytes) -> None:
         with self.redis.pipeline(transaction=True) as pipe:

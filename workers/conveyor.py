@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -11,7 +12,7 @@ from typing import Any, Self
 from celery import Celery
 
 from models.presets import StageKind
-from workers.admission import Admission
+from workers.admission import ACTIVE, Admission
 from workers.api_keys import ApiKeys
 from workers.artifacts import ArtifactStore
 from workers.celery_app import enqueue, make_celery
@@ -38,6 +39,7 @@ from workers.object_store import ObjectStore
 from workers.presence import Worker, live_workers
 from workers.redis_client import connect_redis
 from workers.settings import Settings
+from workers.webhooks import Webhooks
 
 AWAITED_S = 3.0
 
@@ -62,16 +64,18 @@ class Conveyor:
     fair_queue: FairQueue
     api_keys: ApiKeys
     idempotency_keys: IdempotencyKeys
+    webhooks: Webhooks
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         redis = connect_redis(settings)
         objects = ObjectStore(settings)
+        jobs = JobStore(redis, settings)
         return cls(
             settings=settings,
             redis=redis,
             celery=make_celery(settings),
-            jobs=JobStore(redis),
+            jobs=jobs,
             objects=objects,
             artifacts=ArtifactStore(redis, objects, settings),
             leases=Leases(redis, settings.lease_s),
@@ -80,6 +84,7 @@ class Conveyor:
             fair_queue=FairQueue(redis, settings.lease_s),
             api_keys=ApiKeys(redis),
             idempotency_keys=IdempotencyKeys(redis),
+            webhooks=Webhooks(redis, jobs, settings),
         )
 
     def submit(self, request: JobRequest, project: str = "default", job_id: str | None = None) -> Job:
@@ -93,24 +98,13 @@ class Conveyor:
         self._start(job)
         return job
 
-    def continue_draft(self, job_id: str) -> Job:
-        """Let a completed draft go on from its stored clip.
+    def continue_draft(self, job_id: str, draft: int | None = None) -> Job:
+        """Let a completed draft go on from its stored clip; of several, from the one chosen here.
 
         Raises:
-            JobNotFound, IllegalTransition (it is no completed draft).
+            JobNotFound, IllegalTransition (it is no completed draft), InvalidParameter (no such draft).
         """
-        draft = self.jobs.get(job_id)
-        if draft is None:
-            raise JobNotFound(job_id)
-        self.admission.reserve(job_id, draft.project)
-        try:
-            job = self.jobs.update(job_id, continue_draft)
-        except IllegalTransition:
-            if draft.status.final:
-                self.admission.release(job_id, draft.project)
-            raise
-        self._deliver(job)
-        return job
+        return self._reopen(job_id, partial(continue_draft, draft=draft))
 
     def remix(self, source: Job, request: JobRequest, first: StageKind) -> Job:
         """A new job from the clips of `source` before the stage `first`.
@@ -204,19 +198,40 @@ class Conveyor:
         Raises:
             JobNotFound, IllegalTransition (it has not failed).
         """
-        failed = self.jobs.get(job_id)
-        if failed is None:
-            raise JobNotFound(job_id)
-        replay(failed)  # refused before it is admitted
-        self.admission.reserve(job_id, failed.project)
-        job = self.jobs.update(job_id, replay)
-        self._deliver(job)
+        job = self._reopen(job_id, replay)
         self.dead_letters.remove(job_id)
+        return job
+
+    def _reopen(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Let an ended job go on, if `change` and admission allow it."""
+        ended = self.jobs.get(job_id)
+        if ended is None:
+            raise JobNotFound(job_id)
+        change(ended)  # refused before it is admitted
+        self.admission.reserve(job_id, ended.project)
+        try:
+            job = self.jobs.update(job_id, change)
+        except (JobNotFound, IllegalTransition):
+            current = self.jobs.get(job_id)
+            if current is None or current.status.final:
+                self.admission.release(job_id, ended.project)
+            raise
+        self._deliver(job)
         return job
 
     def presign(self, artifact: Artifact, filename: str) -> str:
         """A download URL of a stored file."""
         return self.objects.presign(artifact.key, filename, artifact.media_type)
+
+    def waiting(self, kind: StageKind) -> int:
+        """How many tasks wait in the queue of a stage."""
+        length: int = self.redis.llen(str(kind))
+        return length
+
+    def active_jobs(self) -> list[Job]:
+        """The unfinished jobs of all projects, oldest first."""
+        found = [self.jobs.get(job_id.decode()) for job_id in self.redis.smembers(ACTIVE)]
+        return sorted((job for job in found if job is not None), key=lambda job: job.created_at)
 
     def live_workers(self) -> list[Worker]:
         return live_workers(self.redis)

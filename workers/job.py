@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from models.presets import Preset, StageKind, StageSpec, get_preset
+from models.presets import MAX_SEED, InvalidParameter, Preset, StageKind, StageSpec, get_preset
 
 
 class JobStatus(StrEnum):
@@ -61,23 +61,40 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """One of several clips that the first stage made of one prompt, with its score (0..1, higher is better).
+
+    `files` are by kind: `mp4`, `webp` (animated), `png` (contact sheet), `thumbnail`.
+    """
+
+    seed: int
+    score: float
+    artifact: Artifact | None
+    files: Mapping[str, Artifact]
+
+
+@dataclass(frozen=True)
 class StageOutput:
     """What a finished stage stored, and what it cost: its clip, files for people, seconds and peak memory.
 
-    `files` are by kind: `mp4`, `webp` (animated), `png` (contact sheet), `thumbnail`.
+    `files` as those of a draft. With best of N, `drafts` are all clips, `chosen` is the best, and its clip the stage's own.
     """
 
     artifact: Artifact
     files: Mapping[str, Artifact]
     gpu_s: float
     peak_memory_bytes: int
+    drafts: tuple[Draft, ...] = ()
+    chosen: int | None = None
 
 
 @dataclass(frozen=True)
 class JobRequest:
     """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind.
 
-    `stop_after` makes a draft: the job is completed with that stage's clip, and may be continued.
+    `stop_after` makes a draft: the job is completed with that stage's clip, and may be continued. `best_of` clips
+    of the first stage are made, the best goes on. `webhook_url` is told how the job ended. `retention_s` shortens
+    how long the ended job is kept.
     """
 
     preset: str
@@ -88,7 +105,15 @@ class JobRequest:
     steps: Mapping[str, int] = field(default_factory=dict)
     guidance_scale: Mapping[str, float] = field(default_factory=dict)
     stop_after: StageKind | None = None
+    best_of: int = 1
+    webhook_url: str | None = None
+    retention_s: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One per draft of the first stage: the request's seed and those after it."""
+        return tuple((self.seed + draft) % (MAX_SEED + 1) for draft in range(self.best_of))
 
     def resolve(self) -> tuple[StageSpec, ...]:
         """The preset's stages with this request's choices. Raises InvalidParameter."""
@@ -102,7 +127,8 @@ class JobRequest:
 class StageRecord:
     """One stage of one job. Times are Unix seconds; `step` of `steps` denoising steps are done.
 
-    `reused`: the clip was taken over from the video that this one remixes.
+    `reused`: the clip was taken over from the video that this one remixes. `chosen` is the index of the draft that
+    the cascade goes on with.
     """
 
     kind: StageKind
@@ -118,6 +144,8 @@ class StageRecord:
     artifact: Artifact | None = None
     files: Mapping[str, Artifact] = field(default_factory=dict)
     reused: bool = False
+    drafts: tuple[Draft, ...] = ()
+    chosen: int | None = None
 
     @property
     def preview(self) -> Artifact | None:
@@ -166,9 +194,15 @@ class Job:
 
     @property
     def result(self) -> StageRecord:
-        """The last stage that has a clip, else the first: what a completed job has made."""
-        landed = [stage for stage in self.stages if stage.artifact is not None]
+        """The last completed stage, else the first: what a completed job has made."""
+        landed = [stage for stage in self.stages if stage.status is StageStatus.COMPLETED]
         return landed[-1] if landed else self.stages[0]
+
+    @property
+    def seed(self) -> int:
+        """The seed of the stages behind the first: that of the chosen draft."""
+        first = self.stages[0]
+        return self.request.seed if first.chosen is None else first.drafts[first.chosen].seed
 
     @property
     def progress(self) -> float:
@@ -250,6 +284,8 @@ def complete_stage(job: Job, kind: StageKind, output: StageOutput, now: float) -
         finished_at=now,
         artifact=output.artifact,
         files=output.files,
+        drafts=output.drafts,
+        chosen=output.chosen,
         gpu_s=output.gpu_s,
         peak_memory_bytes=output.peak_memory_bytes,
     )
@@ -259,14 +295,45 @@ def complete_stage(job: Job, kind: StageKind, output: StageOutput, now: float) -
     return _with_stage(job, following, status=StageStatus.QUEUED)
 
 
-def continue_draft(job: Job) -> Job:
-    """A completed draft goes on with the stage after it, to the end."""
+def continue_draft(job: Job, draft: int | None = None) -> Job:
+    """A completed draft goes on with the stage after it, to the end; with the draft `draft`, if one is chosen.
+
+    Raises:
+        IllegalTransition: the job is no completed draft, or its clip is not kept any more.
+        InvalidParameter: there is no such draft.
+    """
     waiting = [stage.kind for stage in job.stages if stage.status is StageStatus.PENDING]
     if job.status is not JobStatus.COMPLETED or not waiting:
         raise IllegalTransition(f"job {job.id} is {job.status}; only a completed draft can be continued")
+    if draft is not None:
+        job = choose_draft(job, draft)
+        if len(waiting) < len(job.stages) - 1:
+            raise IllegalTransition(
+                f"job {job.id} is past its first stage; remix it from the second stage to use another draft"
+            )
+    if job.result.artifact is None:
+        raise IllegalTransition(f"the clip of job {job.id} is not kept any more; make a new video")
     request = replace(job.request, stop_after=None)
     job = replace(job, status=JobStatus.QUEUED, finished_at=None, request=request)
     return _with_stage(job, waiting[0], status=StageStatus.QUEUED)
+
+
+def choose_draft(job: Job, draft: int) -> Job:
+    """The job with another of its drafts as the first stage's clip. Raises InvalidParameter if there is none such."""
+    first = job.stages[0]
+    if not 0 <= draft < len(first.drafts):
+        raise InvalidParameter("draft", f"job {job.id} has {len(first.drafts)} drafts; they count from 0")
+    chosen = first.drafts[draft]
+    return _with_stage(job, first.kind, chosen=draft, artifact=chosen.artifact, files=chosen.files)
+
+
+def forget_intermediates(job: Job) -> Job:
+    """The tensors that the stages handed on are not kept any more."""
+    stages = tuple(
+        replace(stage, artifact=None, drafts=tuple(replace(draft, artifact=None) for draft in stage.drafts))
+        for stage in job.stages
+    )
+    return replace(job, stages=stages)
 
 
 def remix(source: Job, job_id: str, request: JobRequest, first: StageKind, now: float) -> Job:
@@ -280,11 +347,19 @@ def remix(source: Job, job_id: str, request: JobRequest, first: StageKind, now: 
     kinds = [stage.kind for stage in job.stages]
     before = kinds[: kinds.index(first)]
     for kind in before:
-        if source.stage(kind).status is not StageStatus.COMPLETED:
+        taken = source.stage(kind)
+        if taken.status is not StageStatus.COMPLETED or taken.artifact is None:
             raise IllegalTransition(f"stage {kind} of job {source.id} has no clip to take over")
-    stages = tuple(replace(source.stage(kind), reused=True) for kind in before)
+    stages = tuple(replace(source.stage(kind), reused=True, drafts=(), chosen=None) for kind in before)
     job = replace(job, stages=stages + job.stages[len(before) :])
     return _with_stage(job, first, status=StageStatus.QUEUED)
+
+
+def expiry(job: Job, result_ttl_s: int) -> float | None:
+    """When an ended job is deleted (Unix seconds); None while it goes on."""
+    if job.finished_at is None or not job.status.final:
+        return None
+    return job.finished_at + min(job.request.retention_s or result_ttl_s, result_ttl_s)
 
 
 def fail(job: Job, failure: Failure, now: float) -> Job:

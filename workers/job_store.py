@@ -11,14 +11,21 @@ from redis.exceptions import WatchError
 from workers.admission import release
 from workers.errors import JobNotFound
 from workers.events import announce, events_key, publish
-from workers.job import Job
+from workers.job import Job, expiry
+from workers.settings import Settings
 
 EVENTS_TTL_S = 7 * 86_400
+WEBHOOKS = "cascade:webhooks"
+INTERMEDIATES_DUE, JOBS_DUE = "cascade:due:intermediates", "cascade:due:jobs"
 CODEC = TypeAdapter(Job)
 
 
 def job_key(job_id: str) -> str:
     return f"cascade:job:{job_id}"
+
+
+def deliveries_key(job_id: str) -> str:
+    return f"cascade:job:{job_id}:deliveries"
 
 
 def _index(project: str) -> str:
@@ -28,8 +35,8 @@ def _index(project: str) -> str:
 class JobStore:
     """All reads and writes of job records."""
 
-    def __init__(self, redis: Any) -> None:
-        self.redis = redis
+    def __init__(self, redis: Any, settings: Settings) -> None:
+        self.redis, self.settings = redis, settings
 
     def create(self, job: Job) -> None:
         with self.redis.pipeline(transaction=True) as pipe:
@@ -61,8 +68,10 @@ class JobStore:
                 pipe.multi()
                 pipe.set(key, CODEC.dump_json(job))
                 publish(pipe, before, job, EVENTS_TTL_S)
-                if job.status.final:
-                    release(pipe, job.id, job.project)
+                if job.status.final and not before.status.final:
+                    self._end(pipe, job)
+                elif before.status.final and not job.status.final:
+                    _reopen(pipe, job)
                 try:
                     pipe.execute()
                 except WatchError:
@@ -75,11 +84,28 @@ class JobStore:
         if job is None:
             return False
         with self.redis.pipeline(transaction=True) as pipe:
-            pipe.delete(job_key(job_id), events_key(job_id))
+            pipe.delete(job_key(job_id), events_key(job_id), deliveries_key(job_id))
             pipe.zrem(_index(job.project), job_id)
             announce(pipe, job_id)
             release(pipe, job_id, job.project)
+            _reopen(pipe, job)
             return bool(pipe.execute()[0])
+
+    def log_delivery(self, job_id: str, entry: bytes, kept: int) -> None:
+        """Add to the job's log of webhook deliveries. Raises JobNotFound if it was deleted meanwhile."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            while True:
+                pipe.watch(job_key(job_id))
+                if not pipe.exists(job_key(job_id)):
+                    raise JobNotFound(job_id)
+                pipe.multi()
+                pipe.rpush(deliveries_key(job_id), entry)
+                pipe.ltrim(deliveries_key(job_id), -kept, -1)
+                try:
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return
 
     def page(
         self,
@@ -104,7 +130,23 @@ class JobStore:
         jobs = list(self._existing(ids[:limit]))
         return jobs, len(ids) > limit
 
+    def _end(self, pipe: Any, job: Job) -> None:
+        """What follows when a job ends: it counts no more, its webhook is due, and later its deletion."""
+        release(pipe, job.id, job.project)
+        if job.request.webhook_url is not None:
+            pipe.zadd(WEBHOOKS, {job.id: job.finished_at})
+        due = expiry(job, self.settings.result_ttl_s)
+        assert due is not None and job.finished_at is not None
+        pipe.zadd(JOBS_DUE, {job.id: due})
+        pipe.zadd(INTERMEDIATES_DUE, {job.id: min(due, job.finished_at + self.settings.intermediate_ttl_s)})
+
     def _existing(self, ids: list[bytes]) -> Iterator[Job]:
         for stored in self.redis.mget([job_key(job_id.decode()) for job_id in ids]) if ids else []:
             if stored is not None:
                 yield CODEC.validate_json(stored)
+
+
+def _reopen(pipe: Any, job: Job) -> None:
+    """Nothing follows any more from the job's end."""
+    for key in (WEBHOOKS, INTERMEDIATES_DUE, JOBS_DUE):
+        pipe.zrem(key, job.id)

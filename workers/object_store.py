@@ -64,10 +64,10 @@ class ObjectStore:
         )
         return url
 
-    def delete_prefix(self, prefix: str) -> None:
-        """Delete every object whose key begins with `prefix`."""
+    def delete_prefix(self, prefix: str, ending: str = "") -> None:
+        """Delete every object whose key begins with `prefix` and ends with `ending`."""
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+            keys = [{"Key": item["Key"]} for item in page.get("Contents", []) if item["Key"].endswith(ending)]
             if keys:
                 self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
 

@@ -76,7 +76,12 @@ class Settings(BaseSettings):
     inline_artifact_max_bytes: int = Field(
         1 << 20, ge=0, description="Tensors up to this size travel through Redis, larger ones through S3."
     )
-    intermediate_ttl_s: int = Field(86_400, ge=60, description="How long tensors in Redis are kept.")
+    intermediate_ttl_s: int = Field(
+        86_400, ge=1, description="How long the tensors between stages are kept after a video has ended."
+    )
+    result_ttl_s: int = Field(
+        604_800, ge=1, description="How long a video is kept after it has ended, record and files."
+    )
 
     lease_s: float = Field(
         30.0, ge=1, description="A stage whose worker gives no sign for this long is given to another."
@@ -104,12 +109,22 @@ class Settings(BaseSettings):
         100, ge=1, description="Unfinished videos of one project; more are refused with 429."
     )
     rate_limit_per_minute: int = Field(60, ge=1, description="New videos a minute and API key.")
+    webhook_private_targets: bool = Field(
+        False, description="Let webhooks call private, loopback and link-local addresses."
+    )
+    webhook_max_attempts: int = Field(8, ge=1, description="How often a webhook is tried.")
+    webhook_backoff_s: float = Field(
+        5.0, ge=0, description="Wait before a webhook's second try; doubles each time."
+    )
+    webhook_timeout_s: float = Field(10.0, gt=0, description="A webhook's target must answer within this.")
+    max_best_of: int = Field(4, ge=1, le=16, description="Most drafts of one video.")
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body.")
     max_prompt_chars: int = Field(1000, ge=1, description="Longest prompt and negative prompt.")
 
     data_dir: Path = Field(
         Path(".cascade"), description="Where `cascade up` keeps the data of its own Redis and S3 servers."
     )
+    log_prompts: bool = Field(False, description="Write prompts into the gateway's log.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 
 import torch
 
+from models.clip import Clip
 from models.contact_sheet import encode_contact_sheet
 from models.device import attention_kernel, measure_usage
 from models.errors import ModelError
 from models.execution import Execution
 from models.presets import InvalidParameter, StageKind, StageSpec
+from models.scorers import SCORERS
 from models.stage import Stage, StageInputs
 from models.video import encode_mp4, encode_webp
 from workers.artifacts import MP4, PNG, WEBP, prompt_key, stage_key
@@ -28,6 +30,8 @@ from workers.conveyor import Conveyor
 from workers.errors import ArtifactLost, JobNotFound
 from workers.handoff import pack_clip, pack_embeddings, unpack_clip, unpack_embeddings
 from workers.job import (
+    Artifact,
+    Draft,
     Failure,
     IllegalTransition,
     Job,
@@ -140,15 +144,30 @@ class StageRunner:
             enqueue(conveyor.celery, job_id, following)
 
     def _compute(self, job: Job, key: str, lease: Lease) -> StageOutput:
-        """Run the stage and store its clip and preview."""
+        """Run the stage and store what it made: one clip, or several drafts of which the best is chosen."""
         stage = self.stages[job.request.preset]
         specs = {spec.kind: spec for spec in job.request.resolve()}
         inputs = self._inputs(job, stage, specs[self.kind])
         self._started = time.monotonic()
         with measure_usage(self.execution) as usage, attention_kernel(self.execution):
             clip = stage(inputs, self._on_step(job.id, lease))
+        if len(inputs.seeds) == 1:
+            artifact, files = self._store(job.id, key, clip)
+            return StageOutput(artifact, files, usage.gpu_s, usage.peak_memory_bytes)
+        scores = SCORERS[job.request.cascade().scorer](clip, job.request.prompt)
+        clips = [Clip(frames[None], clip.fps) for frames in clip.frames]
+        drafts = tuple(
+            Draft(seed, score, *self._store(job.id, f"{key}-{index}", clip))
+            for index, (seed, score, clip) in enumerate(zip(inputs.seeds, scores, clips, strict=True))
+        )
+        chosen = scores.index(max(scores))
+        best = drafts[chosen]
+        assert best.artifact is not None
+        return StageOutput(best.artifact, best.files, usage.gpu_s, usage.peak_memory_bytes, drafts, chosen)
+
+    def _store(self, job_id: str, key: str, clip: Clip) -> tuple[Artifact, dict[str, Artifact]]:
+        """Store one video for the next stage, and as files for people."""
         artifacts = self.conveyor.artifacts
-        artifact = artifacts.put_tensors(job.id, f"{key}.safetensors", pack_clip(clip))
         frames = clip.to_uint8()[0]
         files = {
             "mp4": artifacts.put_file(f"{key}.mp4", encode_mp4(frames, clip.fps), MP4),
@@ -156,7 +175,7 @@ class StageRunner:
             "png": artifacts.put_file(f"{key}.png", encode_contact_sheet(frames), PNG),
             "thumbnail": artifacts.put_file(f"{key}-thumbnail.webp", encode_webp(frames[:1], clip.fps), WEBP),
         }
-        return StageOutput(artifact, files, usage.gpu_s, usage.peak_memory_bytes)
+        return artifacts.put_tensors(job_id, f"{key}.safetensors", pack_clip(clip)), files
 
     def _inputs(self, job: Job, stage: Stage, spec: StageSpec) -> StageInputs:
         artifacts, request = self.conveyor.artifacts, job.request
@@ -175,7 +194,8 @@ class StageRunner:
             if artifact is None:
                 raise ArtifactLost(f"stage {previous} has no clip on record")
             clip = unpack_clip(artifacts.get(artifact))
-        return StageInputs(spec, request.prompt, negative, embeddings, (request.seed,), clip)
+        seeds = request.seeds if previous is None else (job.seed,)
+        return StageInputs(spec, request.prompt, negative, embeddings, seeds, clip)
 
     def _on_step(self, job_id: str, lease: Lease) -> Callable[[int, int], None]:
         """Record progress; stop the stage when the job is over, the lease lost or the time up."""

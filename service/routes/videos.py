@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -13,15 +14,17 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from models.presets import StageKind
+from models.presets import MAX_SEED, StageKind
 from service.authentication import Caller, Generator, Reader
 from service.dependencies import Connected
 from service.problems import ApiError, Problem
 from service.rate_limit import LimitedGenerator
 from service.schemas import (
     EXAMPLE_REQUEST,
-    MAX_SEED,
+    ContinueVideo,
     CreateVideo,
+    DeliveryList,
+    DeliveryView,
     RemixVideo,
     Video,
     VideoDeleted,
@@ -31,13 +34,16 @@ from service.schemas import (
 from workers.artifacts import MP4, PNG, SAFETENSORS, WEBP
 from workers.conveyor import Conveyor
 from workers.errors import JobNotFound
-from workers.job import IllegalTransition, Job, JobRequest, JobStatus
+from workers.job import IllegalTransition, Job, JobRequest, JobStatus, StageStatus, choose_draft
+from workers.outbound import check_url
 from workers.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
-JSON_FIELDS = ("steps", "guidance_scale", "seed", "metadata")
+JSON_FIELDS = ("steps", "guidance_scale", "seed", "best_of", "retention_s", "metadata")
 POLL_AFTER_MS = "1000"
 
 Variant = Literal["video", "thumbnail", "spritesheet", "webp", "safetensors"]
@@ -105,9 +111,14 @@ def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
         steps=body.steps,
         guidance_scale=body.guidance_scale,
         stop_after=body.stop_after,
+        best_of=body.best_of,
+        webhook_url=body.webhook_url,
+        retention_s=body.retention_s,
         metadata=body.metadata,
     )
     _check_stop_after(request)
+    _check_best_of(request, settings)
+    _check_webhook_url(request, settings)
     only = duration(request.resolve()[-1])
     if body.seconds is not None and str(body.seconds) != only:
         raise ApiError(422, f'preset "{model}" makes videos of {only} seconds', "seconds")
@@ -128,6 +139,20 @@ def _check_stop_after(request: JobRequest) -> None:
             f'preset "{request.preset}" has no stage {request.stop_after}; choose one of {", ".join(kinds)}'
         )
         raise ApiError(422, offered, "stop_after")
+
+
+def _check_best_of(request: JobRequest, settings: Settings) -> None:
+    if request.best_of > settings.max_best_of:
+        raise ApiError(422, f"best_of may be 1 to {settings.max_best_of}", "best_of")
+
+
+def _check_webhook_url(request: JobRequest, settings: Settings) -> None:
+    if request.webhook_url is None:
+        return
+    try:
+        check_url(request.webhook_url, private_targets=settings.webhook_private_targets)
+    except ValueError as error:
+        raise ApiError(422, f"webhook_url {error}", "webhook_url") from error
 
 
 def existing(conveyor: Conveyor, video_id: str, caller: Caller) -> Job:
@@ -163,6 +188,8 @@ def create_video(
 ) -> Video:
     """Queue a video."""
     request = _job_request(body, conveyor.settings)
+    if conveyor.settings.log_prompts:
+        logger.info('key %s asks for "%s"', caller.key_id, request.prompt)
     if idempotency_key is None:
         return Video.of(conveyor.submit(request, caller.project), conveyor)
     sent = body.model_dump_json()
@@ -207,10 +234,13 @@ def cancel_video(video_id: VideoId, caller: Generator, conveyor: Connected) -> V
     return Video.of(conveyor.cancel(existing(conveyor, video_id, caller).id), conveyor)
 
 
-@router.post("/{video_id}/continue", responses=problems(401, 403, 404, 409, 503))
-def continue_video(video_id: VideoId, caller: Generator, conveyor: Connected) -> Video:
+@router.post("/{video_id}/continue", responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503))
+def continue_video(
+    video_id: VideoId, caller: Generator, conveyor: Connected, body: ContinueVideo | None = None
+) -> Video:
     """Let a completed draft go on from its stored clip, without repeating what is done."""
-    return Video.of(conveyor.continue_draft(existing(conveyor, video_id, caller).id), conveyor)
+    draft = None if body is None else body.draft
+    return Video.of(conveyor.continue_draft(existing(conveyor, video_id, caller).id, draft), conveyor)
 
 
 @router.post("/{video_id}/remix", responses=problems(401, 403, 404, 409, 422, 429, 503))
@@ -220,14 +250,25 @@ def remix_video(video_id: VideoId, caller: LimitedGenerator, body: RemixVideo, c
     first = body.from_stage or source.stages[0].kind
     if first not in source.request.cascade().kinds:
         raise ApiError(422, f'preset "{source.request.preset}" has no stage {first}', "from_stage")
-    changes = body.model_dump(exclude={"from_stage"}, exclude_none=True)
+    if body.draft is not None:
+        if first is source.stages[0].kind:
+            raise ApiError(422, "a draft is taken over by the stages behind the first alone", "draft")
+        source = choose_draft(source, body.draft)
+    changes = body.model_dump(exclude={"from_stage", "draft"}, exclude_none=True)
     changes["steps"] = {**source.request.steps, **body.steps}
     changes["guidance_scale"] = {**source.request.guidance_scale, **body.guidance_scale}
-    request = replace(source.request, stop_after=None)
+    request = replace(source.request, stop_after=None, best_of=1, seed=source.seed)
     request = replace(request, **changes)
     _check_lengths(request.prompt, request.negative_prompt, conveyor.settings)
     _check_stop_after(request)
     return Video.of(conveyor.remix(source, request, first), conveyor)
+
+
+@router.get("/{video_id}/deliveries", responses=problems(401, 403, 404, 503))
+def list_deliveries(video_id: VideoId, caller: Reader, conveyor: Connected) -> DeliveryList:
+    """Every try to deliver the video's webhooks, and how it went."""
+    tries = conveyor.webhooks.log(existing(conveyor, video_id, caller).id)
+    return DeliveryList(data=[DeliveryView.of(delivery) for delivery in tries])
 
 
 @router.get(
@@ -256,9 +297,8 @@ def download_video(
     record = job.result if stage is None else job.stage(stage)
     artifact = record.artifact if variant == "safetensors" else record.files.get(FILE_OF_VARIANT[variant])
     if artifact is None:
-        raise IllegalTransition(
-            f"stage {record.kind} of video {video_id} is {record.status}; it has no clip yet"
-        )
+        kept = "is not kept any more" if record.status is StageStatus.COMPLETED else "is not there yet"
+        raise IllegalTransition(f"the {variant} of stage {record.kind} of video {video_id} {kept}")
     if artifact.place == "redis":
         return Response(conveyor.artifacts.get(artifact), media_type=artifact.media_type)
     filename = f"{video_id}-{record.kind}.{ENDINGS[artifact.media_type]}"

@@ -8,48 +8,74 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 
 from models.presets import StageKind
 from service.embedded import Credentials, free_port
+from workers.api_keys import Scope
 from workers.artifacts import MP4, PNG, WEBP
 from workers.conveyor import Conveyor
 from workers.job import StageOutput, complete_stage, start_stage
 from workers.settings import Settings
 
 Finish = Callable[..., None]
+StartGateway = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def gateway_url(servers: Credentials) -> Iterator[str]:
-    """One gateway process for all tests of this file."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "gateway"],
-        env=os.environ
-        | {
-            "CASCADE_REDIS_URL": servers.redis_url,
-            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
-            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
-            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
-            "CASCADE_S3_BUCKET": "test-gateway",
-            "CASCADE_PORT": str(port),
-        },
-    )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            httpx.get(f"{url}/healthz").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(10)
+def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
+    """Starts gateway processes in front of the real servers; settings as variables without their prefix."""
+    processes = []
+
+    def start(log: Path | None = None, **settings: str) -> str:
+        port = free_port()
+        given = {
+            "REDIS_URL": servers.redis_url,
+            "S3_ENDPOINT_URL": servers.s3_endpoint_url,
+            "S3_ACCESS_KEY": servers.s3_access_key,
+            "S3_SECRET_KEY": servers.s3_secret_key,
+            "S3_BUCKET": "test-gateway",
+            "PORT": str(port),
+        }
+        env = {f"CASCADE_{name}": value for name, value in (given | settings).items()}
+        command = [sys.executable, "-m", "service.cli", "gateway"]
+        stderr = None if log is None else log.open("wb")
+        processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr))
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+            client.get(f"{url}/healthz").raise_for_status()
+        return url
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def gateway_url(start_gateway: StartGateway) -> str:
+    """One gateway process for most tests of this floor."""
+    return start_gateway()
+
+
+@pytest.fixture(scope="session")
+def guarded_url(start_gateway: StartGateway) -> str:
+    """A gateway that asks for keys."""
+    return start_gateway(AUTH="on")
+
+
+@pytest.fixture
+def as_key(guarded_url: str, conveyor: Conveyor) -> Callable[..., httpx.Client]:
+    """A client with a new key of a project."""
+
+    def client(project: str, *scopes: Scope, url: str = guarded_url) -> httpx.Client:
+        _, token = conveyor.api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+
+    return client
 
 
 @pytest.fixture

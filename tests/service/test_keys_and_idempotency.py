@@ -5,53 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
-from service.embedded import Credentials, free_port
 from workers.api_keys import ApiKeys, Scope
 from workers.conveyor import Conveyor
 from workers.settings import Settings
 
 PROMPT = "a red circle"
 BOTH = (Scope.GENERATE, Scope.READ)
-
-
-@pytest.fixture(scope="session")
-def guarded_url(servers: Credentials) -> Iterator[str]:
-    """A gateway that asks for keys."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "gateway"],
-        env=os.environ
-        | {
-            "CASCADE_REDIS_URL": servers.redis_url,
-            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
-            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
-            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
-            "CASCADE_S3_BUCKET": "test-gateway",
-            "CASCADE_PORT": str(port),
-            "CASCADE_AUTH": "on",
-        },
-    )
-    url = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-        client.get(f"{url}/healthz").raise_for_status()
-    yield url
-    process.terminate()
-    process.wait(10)
-
-
-@pytest.fixture
-def as_key(guarded_url: str, conveyor: Conveyor) -> Callable[..., httpx.Client]:
-    def client(project: str, *scopes: Scope) -> httpx.Client:
-        _, token = conveyor.api_keys.create("test", project, scopes or BOTH)
-        return httpx.Client(base_url=guarded_url, headers={"Authorization": f"Bearer {token}"})
-
-    return client
 
 
 def post(client: httpx.Client, **kwargs: object) -> httpx.Response:
@@ -90,31 +54,42 @@ def test_scopes_are_held(as_key: Callable[..., httpx.Client]) -> None:
 
 
 def test_no_route_shows_another_projects_video(
-    as_key: Callable[..., httpx.Client], finish: Callable[..., None], conveyor: Conveyor
+    as_key: Callable[..., httpx.Client], finish: Callable[..., None], conveyor: Conveyor, guarded_url: str
 ) -> None:
     owner, stranger, colleague = as_key("a"), as_key("b"), as_key("a")
     video_id = post(owner).json()["id"]
     finish(video_id)
-    path = f"/v1/videos/{video_id}"
-    strange = [
-        stranger.get(path),
-        stranger.get(f"{path}/content"),
-        stranger.get(f"{path}/events"),
-        stranger.delete(path),
-        stranger.post(f"{path}/cancel"),
-        stranger.post(f"{path}/continue"),
-        stranger.post(f"{path}/remix", json={"prompt": PROMPT}),
-        stranger.get("/v1/videos", params={"after": video_id}),
-    ]
-    nothing = stranger.get("/v1/videos/video_0")
-    for answer in strange:
-        assert answer.status_code == 404
-        assert answer.json()["title"] == nothing.json()["title"]
+    before = conveyor.jobs.get(video_id)
+    nothing = stranger.get("/v1/videos/video_0").json()["title"]
+    paths = httpx.get(f"{guarded_url}/openapi.json").json()["paths"]
+    routes = [(verb, path) for path, verbs in paths.items() if "{video_id}" in path for verb in verbs]
+    assert len(routes) >= 10
+    for verb, path in routes:
+        body = {"prompt": PROMPT} if path.endswith("/remix") else None
+        answer = stranger.request(verb, path.replace("{video_id}", video_id), json=body)
+        if "/ops/" in path:
+            assert answer.status_code == 403, (verb, path)
+        else:
+            assert (answer.status_code, answer.json()["title"]) == (404, nothing), (verb, path)
+    assert stranger.get("/v1/videos", params={"after": video_id}).status_code == 404
     assert stranger.get("/v1/videos").json()["data"] == []
+    assert conveyor.jobs.get(video_id) == before
     assert [video["id"] for video in colleague.get("/v1/videos").json()["data"]] == [video_id]
-    assert conveyor.jobs.get(video_id).status == "completed"
-    remix = owner.post(f"{path}/remix", json={"prompt": PROMPT}).json()["id"]
+    remix = owner.post(f"/v1/videos/{video_id}/remix", json={"prompt": PROMPT}).json()["id"]
     assert stranger.get(f"/v1/videos/{remix}").status_code == 404
+    secrets = {client.get("/v1/webhooks/secret").json()["secret"] for client in (owner, stranger, colleague)}
+    assert len(secrets) == 2
+
+
+def test_every_route_but_the_probes_and_the_page_asks_for_a_key(guarded_url: str, conveyor: Conveyor) -> None:
+    paths = httpx.get(f"{guarded_url}/openapi.json").json()["paths"]
+    open_routes = {
+        path
+        for path, verbs in paths.items()
+        for verb in verbs
+        if httpx.request(verb, guarded_url + path.replace("{video_id}", "video_0")).status_code != 401
+    }
+    assert open_routes == {"/healthz", "/readyz"}
 
 
 def test_only_hashes_of_keys_are_stored(conveyor: Conveyor) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import httpx
 import pytest
 
 from models.presets import StageKind
-from service.embedded import Credentials, free_port
-from workers.api_keys import Scope
 from workers.conveyor import Conveyor
 from workers.job import JobRequest
 
@@ -21,40 +17,16 @@ FIRST = StageKind.KEYFRAMES
 
 
 @pytest.fixture(scope="module")
-def tight_url(servers: Credentials) -> Iterator[str]:
+def tight_url(start_gateway: Callable[..., str]) -> str:
     """A gateway with small limits, that asks for keys."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "gateway"],
-        env=os.environ
-        | {
-            "CASCADE_REDIS_URL": servers.redis_url,
-            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
-            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
-            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
-            "CASCADE_S3_BUCKET": "test-gateway",
-            "CASCADE_PORT": str(port),
-            "CASCADE_AUTH": "on",
-            "CASCADE_MAX_ACTIVE_JOBS": "5",
-            "CASCADE_MAX_ACTIVE_JOBS_PER_PROJECT": "3",
-            "CASCADE_RATE_LIMIT_PER_MINUTE": "8",
-        },
+    return start_gateway(
+        AUTH="on", MAX_ACTIVE_JOBS="5", MAX_ACTIVE_JOBS_PER_PROJECT="3", RATE_LIMIT_PER_MINUTE="8"
     )
-    url = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-        client.get(f"{url}/healthz").raise_for_status()
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.fixture
-def as_key(tight_url: str, conveyor: Conveyor) -> Callable[[str], httpx.Client]:
-    def client(project: str) -> httpx.Client:
-        _, token = conveyor.api_keys.create("test", project, (Scope.GENERATE, Scope.READ))
-        return httpx.Client(base_url=tight_url, headers={"Authorization": f"Bearer {token}"})
-
-    return client
+def as_key(as_key: Callable[..., httpx.Client], tight_url: str) -> Callable[[str], httpx.Client]:
+    return partial(as_key, url=tight_url)
 
 
 def post(client: httpx.Client) -> httpx.Response:
