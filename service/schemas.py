@@ -41,6 +41,9 @@ def _finite(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True)]
+PromptText = Annotated[
+    str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True, min_length=1)
+]
 MetadataText = Annotated[str, BeforeValidator(_text), StringConstraints(strict=True, max_length=512)]
 Scale = Annotated[float, BeforeValidator(_finite)]
 
@@ -50,7 +53,7 @@ class CreateVideo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_REQUEST]})
 
-    prompt: Annotated[Text, StringConstraints(min_length=1)] = Field(description="What the video shows.")
+    prompt: PromptText = Field(description="What the video shows.")
     model: str | None = Field(None, description="Preset; the first of `/v1/models` unless given.")
     seconds: str | int | None = Field(None, description="Duration; a preset has one only.")
     size: str | None = Field(None, description="WIDTHxHEIGHT, one of the preset's sizes.")
@@ -87,9 +90,7 @@ class RemixVideo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_REMIX]})
 
-    prompt: Annotated[Text, StringConstraints(min_length=1)] | None = Field(
-        None, description="A new prompt; the video's own unless given."
-    )
+    prompt: PromptText | None = Field(None, description="A new prompt; the video's own unless given.")
     from_stage: StageKind | None = Field(
         None, description="The first stage to run again; the preset's first unless given."
     )

@@ -5,15 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import httpx
@@ -21,105 +17,19 @@ import numpy as np
 import pytest
 
 from models.presets import StageKind
-from service.embedded import free_port
 
-PROMPT = "a red circle moving right on a gray background"
+if TYPE_CHECKING:
+    from conftest import Up
+
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
 MANY_STEPS = FEW_STEPS | {"super-resolution": 6}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@dataclass
-class Up:
-    """A running `cascade up`."""
-
-    data_dir: Path
-    checkpoints: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] = field(init=False)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "up"],
-            env=os.environ
-            | {
-                "CASCADE_DATA_DIR": str(self.data_dir),
-                "CASCADE_CHECKPOINTS_DIR": str(self.checkpoints),
-                "CASCADE_PORT": str(self.port),
-                "CASCADE_LEASE_S": "2",
-                "CASCADE_DRAIN_S": "1",
-            },
-            stdout=(self.data_dir.parent / "up.log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
-        self.wait_until(lambda: self.answer("/readyz") == 200, 120)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(60) == 0
-
-    def answer(self, path: str) -> int | None:
-        assert self.process.poll() is None, (self.data_dir.parent / "up.log").read_text()
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10).status_code
-        except httpx.TransportError:
-            return None
-
-    @staticmethod
-    def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.05)
-
-    def post(self, seed: int = 7, steps: dict[str, int] = FEW_STEPS) -> str:
-        answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/v1/videos", json={"prompt": PROMPT, "seed": seed, "steps": steps}
-        )
-        assert answer.status_code == 200, answer.text
-        return answer.json()["id"]
-
-    def get(self, video_id: str) -> dict[str, Any]:
-        return httpx.get(f"http://127.0.0.1:{self.port}/v1/videos/{video_id}", timeout=30).json()
-
-    def stage(self, video_id: str, kind: str) -> dict[str, Any]:
-        return next(stage for stage in self.get(video_id)["stages"] if stage["kind"] == kind)
-
-    def finished(self, video_id: str) -> dict[str, Any]:
-        self.wait_until(lambda: self.get(video_id)["status"] not in ("queued", "in_progress"), 150)
-        video = self.get(video_id)
-        assert video["status"] == "completed", video["error"]
-        return video
-
-    def running(self, video_id: str, kind: str) -> None:
-        """Wait until a stage is at work, its first step done."""
-        self.wait_until(lambda: self.stage(video_id, kind)["step"] > 0)
-
-    def pid_of(self, name: str) -> int:
-        """The process of a child, by its command line."""
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (folder / "cmdline").read_bytes().decode().replace("\0", " ")
-                parent = re.search(r"PPid:\s+(\d+)", (folder / "status").read_text())
-            except OSError:
-                continue
-            if parent and int(parent[1]) == self.process.pid and name in command:
-                return int(folder.name)
-        raise AssertionError(f"no child {name}")
-
-
 def frames_of(url: str) -> np.ndarray:
     with av.open(io.BytesIO(httpx.get(url).content)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory, shapes_checkpoints: Path) -> Iterator[Up]:
-    stack = Up(tmp_path_factory.mktemp("stack") / "data", shapes_checkpoints)
-    stack.start()
-    yield stack
-    stack.stop()
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +57,18 @@ def test_a_seed_gives_the_same_frames_again_and_another_seed_others(up: Up) -> N
     frames = [frames_of(up.finished(video_id)["url"]) for video_id in (first, again, other)]
     assert np.array_equal(frames[0], frames[1])
     assert not np.array_equal(frames[0], frames[2])
+
+
+def test_the_best_of_several_drafts_goes_on_as_a_video_of_its_seed_would(up: Up) -> None:
+    video_id = up.post(best_of=3, stop_after="interpolation")
+    video = up.finished(video_id)
+    assert [draft["seed"] for draft in video["drafts"]] == [7, 8, 9]
+    scores = [draft["score"] for draft in video["drafts"]]
+    (chosen,) = (draft for draft in video["drafts"] if draft["chosen"])
+    assert chosen["score"] == max(scores)
+    alone = up.finished(up.post(seed=chosen["seed"], stop_after="interpolation"))
+    for stage, same in zip(video["stages"][:2], alone["stages"][:2], strict=True):
+        assert np.array_equal(frames_of(stage["preview_url"]), frames_of(same["preview_url"]))
 
 
 def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:
