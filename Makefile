@@ -12,7 +12,7 @@ help:            ## Say what each target does
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,embedded,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,train,embedded,dev]'
 	@touch $@
 
 demo: $(STAMP)   ## Start the whole stack, make one video from a prompt and download it

@@ -9,14 +9,17 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service.body_limit import BodyLimit
+from service.dependencies import known_query
 from service.events import EventHub
-from service.problems import install_problems
+from service.openapi import install_models, problems
+from service.problems import Problem, install_problems
 from service.rate_limit import RateLimit
 from service.routes import events, health, models, ops, videos, webhooks
 from service.routes.pages import install_pages
+from service.schemas import CreateVideo
 from workers.conveyor import Conveyor
 from workers.settings import Settings, get_settings
 
@@ -43,7 +46,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         reader.cancel()
 
-    app = FastAPI(title="Cascade", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Cascade",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        dependencies=[Depends(known_query)],
+        responses=problems(400, 413, 422),
+    )
     app.state.conveyor = Conveyor.connect(settings)
     app.state.events = EventHub(settings)
     app.state.rate_limit = RateLimit(settings)
@@ -52,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (videos, events, models, webhooks, ops, health):
         app.include_router(module.router)
     install_pages(app)
+    install_models(app, CreateVideo, Problem)
     return app
 
 

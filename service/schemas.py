@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictInt,
+    StringConstraints,
+)
 
 from models.presets import MAX_SEED, Preset, StageKind, StageSpec
 from workers.conveyor import Conveyor
@@ -34,6 +43,12 @@ def _text(value: object) -> object:
     return value
 
 
+def _not_empty(value: str) -> str:
+    if not value:
+        raise ValueError("must not be empty")
+    return value
+
+
 def _finite(value: object) -> object:
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("must be a finite number")
@@ -42,7 +57,7 @@ def _finite(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True)]
 PromptText = Annotated[
-    str, BeforeValidator(_text), StringConstraints(strip_whitespace=True, strict=True, min_length=1)
+    Text, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})
 ]
 MetadataText = Annotated[str, BeforeValidator(_text), StringConstraints(strict=True, max_length=512)]
 Scale = Annotated[float, BeforeValidator(_finite)]

@@ -11,8 +11,9 @@ from sse_starlette import EventSourceResponse
 from service.authentication import Reader
 from service.dependencies import Connected
 from service.events import EventHub
+from service.openapi import problems
 from service.problems import ApiError
-from service.routes.videos import VideoId, existing, problems
+from service.routes.videos import VideoId, existing
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from models.presets import StageKind, get_preset
 from service.authentication import Admin
 from service.dependencies import Connected
+from service.openapi import problems
 from service.problems import ApiError
-from service.routes.videos import VideoId, problems
+from service.routes.videos import VideoId
 from workers.conveyor import Conveyor
 from workers.dead_letters import DeadLetter
 from workers.job import Job, StageRecord

@@ -17,7 +17,8 @@ from starlette.datastructures import FormData
 from models.presets import MAX_SEED, StageKind
 from service.authentication import Caller, Generator, Reader
 from service.dependencies import Connected
-from service.problems import ApiError, Problem
+from service.openapi import problems, reference
+from service.problems import ApiError
 from service.rate_limit import LimitedGenerator
 from service.schemas import (
     EXAMPLE_REQUEST,
@@ -51,11 +52,6 @@ FILE_OF_VARIANT = {"video": "mp4", "thumbnail": "thumbnail", "spritesheet": "png
 ENDINGS = {MP4: "mp4", WEBP: "webp", PNG: "png", SAFETENSORS: "safetensors"}
 
 VideoId = Annotated[str, Path(max_length=64, examples=["video_0f3c9f0d8a1b4c5e9d7a6b5c4d3e2f10"])]
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {status: {"description": "Refused.", "content": content} for status in statuses}
 
 
 async def read_body(request: Request) -> CreateVideo:
@@ -166,7 +162,7 @@ def existing(conveyor: Conveyor, video_id: str, caller: Caller) -> Job:
 REQUEST_BODY = {
     "required": True,
     "content": {
-        media_type: {"schema": CreateVideo.model_json_schema(), "example": EXAMPLE_REQUEST}
+        media_type: {"schema": reference(CreateVideo), "example": EXAMPLE_REQUEST}
         for media_type in ("application/json", *FORM_TYPES)
     },
 }
@@ -264,6 +260,18 @@ def remix_video(video_id: VideoId, caller: LimitedGenerator, body: RemixVideo, c
     return Video.of(conveyor.remix(source, request, first), conveyor)
 
 
+CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Small tensors, as they are.",
+        "content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}},
+    },
+    307: {
+        "description": "The file is at a presigned URL.",
+        "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
+    },
+}
+
+
 @router.get("/{video_id}/deliveries", responses=problems(401, 403, 404, 503))
 def list_deliveries(video_id: VideoId, caller: Reader, conveyor: Connected) -> DeliveryList:
     """Every try to deliver the video's webhooks, and how it went."""
@@ -274,8 +282,8 @@ def list_deliveries(video_id: VideoId, caller: Reader, conveyor: Connected) -> D
 @router.get(
     "/{video_id}/content",
     status_code=307,
-    response_model=None,
-    responses=problems(401, 403, 404, 409, 422, 503),
+    response_class=RedirectResponse,
+    responses=problems(401, 403, 404, 409, 422, 503) | CONTENT,
 )
 def download_video(
     video_id: VideoId,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from service.authentication import Generator
 from service.dependencies import Connected
-from service.routes.videos import problems
+from service.openapi import problems
 from service.schemas import WebhookSecret
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])

@@ -167,7 +167,7 @@ def test_a_running_video_is_cancelled_retried_and_deleted(page: Page, up: Up) ->
 def test_what_is_wrong_is_said_at_the_field(page: Page, up: Up) -> None:
     page.fill("#prompt", "   ")
     page.click("text=Make video")
-    expect(page.locator("#composer-error")).to_contain_text("at least 1 character")
+    expect(page.locator("#composer-error")).to_contain_text("must not be empty")
     expect(page.locator("#prompt")).to_have_attribute("aria-invalid", "true")
     keep(page, "refused")
     page.fill("#prompt", "a red circle")

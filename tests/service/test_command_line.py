@@ -171,3 +171,5 @@ def test_compose_and_kubernetes_run_a_worker_of_every_stage() -> None:
     for kind in StageKind:
         assert services[f"worker-{kind}"]["command"] == kind
         assert f"cascade-{kind}" in names
+    assert services["housekeeper"]["command"] == "cascade housekeeper"
+    assert "cascade-housekeeper" in names

@@ -69,7 +69,7 @@ def test_a_seed_is_chosen_and_told_where_none_is_given(client: httpx.Client) -> 
 
 
 BAD_REQUESTS = {
-    "empty prompt": ({"prompt": "  "}, "prompt", "at least 1"),
+    "empty prompt": ({"prompt": "  "}, "prompt", "must not be empty"),
     "no prompt": ({"prompt": None}, "prompt", "string"),
     "long prompt": ({"prompt": "x" * 1001}, "prompt", "1000 are allowed"),
     "control character": ({"prompt": "a\u0000b"}, "prompt", "control"),

@@ -1,0 +1,201 @@
+"""What the gateway costs: POST and GET of videos against a bare FastAPI route, and a thousand idle event listeners.
+
+    python benchmarks/gateway.py [--seconds 8] [--listeners 1000]
+
+Real Redis and S3 servers, gateway and bare app in processes of their own, the same clients for all, in one run.
+Figures of different runs or machines are not comparable; ratios within a run are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from service.embedded import (
+    LOOPBACK,
+    Program,
+    accepts_connections,
+    credentials_of,
+    free_port,
+    redis_program,
+    s3_program,
+)
+
+console = Console()
+CLIENTS = 8
+BODY = json.dumps({"prompt": "a red circle moving right on a gray background", "seed": 7}).encode()
+HEADERS = {"Content-Type": "application/json"}
+BARE_APP = """
+import sys, uvicorn
+from fastapi import FastAPI
+app = FastAPI()
+
+@app.get("/v1/videos/{video_id}")
+@app.post("/v1/videos")
+def bare(video_id: str = "") -> dict[str, str]:
+    return {"id": video_id}
+
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a route did under load: answers per second, and latencies in ms."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+
+
+@contextmanager
+def server(program: Program, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(program.argv, env=os.environ | program.env, stdout=quiet, stderr=quiet)
+    deadline = time.monotonic() + 60
+    while not accepts_connections(port):
+        assert process.poll() is None and time.monotonic() < deadline, program.argv
+        time.sleep(0.05)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def load(port: int, method: str, path: str, seconds: float) -> Load:
+    """Requests of CLIENTS clients, one after another each, for so many seconds."""
+    latencies: list[float] = []
+    deadline = time.perf_counter() + seconds
+
+    def client() -> None:
+        connection = http.client.HTTPConnection(LOOPBACK, port)
+        while (started := time.perf_counter()) < deadline:
+            connection.request(method, path, BODY if method == "POST" else None, HEADERS)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, answer.status
+            latencies.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    latencies.sort()
+    return Load(
+        len(latencies) / seconds,
+        1000 * latencies[len(latencies) // 2],
+        1000 * latencies[int(0.99 * len(latencies))],
+    )
+
+
+async def with_listeners(port: int, video_id: str, count: int, measure: Callable[[], float]) -> float:
+    """Hold `count` event streams open, each past its first bytes; what `measure` says meanwhile."""
+    request = f"GET /v1/videos/{video_id}/events HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode()
+
+    async def listen() -> asyncio.StreamWriter:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head, head
+        await reader.readuntil(b"video.queued")
+        return writer
+
+    writers = [await listen() for _ in range(count)]
+    measured = await asyncio.to_thread(measure)
+    for writer in writers:
+        writer.close()
+    return measured
+
+
+def resident_mib(process: subprocess.Popen[bytes]) -> float:
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_share(process: subprocess.Popen[bytes], seconds: float) -> float:
+    before = cpu_s(process)
+    time.sleep(seconds)
+    return (cpu_s(process) - before) / seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--listeners", type=int, default=1000)
+    options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the gateway's process inherits it
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
+        credentials = credentials_of(Path(scratch))
+        redis, s3 = (make(credentials, Path(scratch)) for make in (redis_program, s3_program))
+        running.enter_context(server(redis, credentials.redis_port))
+        running.enter_context(server(s3, credentials.s3_port))
+        bare_port, port = free_port(), free_port()
+        bare = Program((sys.executable, "-c", BARE_APP, str(bare_port)), {})
+        settings = {
+            "CASCADE_REDIS_URL": credentials.redis_url,
+            "CASCADE_S3_ENDPOINT_URL": credentials.s3_endpoint_url,
+            "CASCADE_S3_ACCESS_KEY": credentials.s3_access_key,
+            "CASCADE_S3_SECRET_KEY": credentials.s3_secret_key,
+            "CASCADE_PORT": str(port),
+            "CASCADE_MAX_ACTIVE_JOBS": "1000000",
+            "CASCADE_MAX_ACTIVE_JOBS_PER_PROJECT": "1000000",
+        }
+        running.enter_context(server(bare, bare_port))
+        gateway = running.enter_context(
+            server(Program((sys.executable, "-m", "service.cli", "gateway"), settings), port)
+        )
+        with httpx.Client(base_url=f"http://{LOOPBACK}:{port}") as client:
+            video_id = client.post("/v1/videos", content=BODY, headers=HEADERS).json()["id"]
+        compare(bare_port, port, video_id, options.seconds)
+        before = resident_mib(gateway)
+        after = asyncio.run(with_listeners(port, video_id, options.listeners, lambda: resident_mib(gateway)))
+        share = asyncio.run(
+            with_listeners(port, video_id, options.listeners, lambda: cpu_share(gateway, options.seconds))
+        )
+    console.print(
+        f"{options.listeners} idle listeners: {after - before:.1f} MiB more than {before:.1f} MiB "
+        f"({1024 * (after - before) / options.listeners:.1f} KiB each), {100 * share:.1f} % of a core"
+    )
+
+
+def compare(bare_port: int, port: int, video_id: str, seconds: float) -> None:
+    """Show what the gateway and the bare app do under the same load, in turns."""
+    table = Table("request", "app", "answers/s", "p50 ms", "p99 ms", "of the bare app's rate")
+    for method, path in (("POST", "/v1/videos"), ("GET", f"/v1/videos/{video_id}")):
+        rate = 0.0
+        for name, target in (("bare FastAPI", bare_port), ("gateway", port)):
+            load(target, method, path, 1)  # warm up
+            result = load(target, method, path, seconds)
+            rate = rate or result.per_s
+            cells = (result.per_s, result.p50_ms, result.p99_ms)
+            table.add_row(method, name, *(f"{cell:.1f}" for cell in cells), f"{result.per_s / rate:.2f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Training: synthetic and real captioned videos, and how the stages learn from them."""
