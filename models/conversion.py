@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.checkpoint_files import UNET_CLASSES, read_json, read_weights, write_checksums
+from models.checkpoint_writing import write_unet
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig
 from models.networks.pixel_unet import PixelUNetConfig
@@ -45,26 +45,28 @@ def convert(source: Path, target: Path, in_channels: int | None = None) -> Conve
     if in_channels is not None:
         config = type(config)(**asdict(config) | {"in_channels": in_channels})
     unet = UNET_CLASSES[type(config)](config)
-    tensors = read_weights(source / "unet")
-    target_tensors = unet.state_dict()
-    matched = []
-    for name, tensor in tensors.items():
-        wanted = target_tensors.get(name)
-        fitted = None if wanted is None else _fitted(tensor, wanted, name)
-        if fitted is not None:
-            target_tensors[name] = fitted.to(wanted.dtype)
-            matched.append(name)
-    unet.load_state_dict(target_tensors)
+    conversion = initialise(unet, read_weights(source / "unet"))
 
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("unet", "*.bin", "*.ckpt", "*.pt"))
-    (target / "unet").mkdir()
-    written = {"_class_name": "UNet3DConditionModel"} | asdict(config)
-    (target / "unet" / "config.json").write_text(json.dumps(written, indent=2))
-    save_file(unet.state_dict(), target / "unet" / "diffusion_pytorch_model.safetensors")
+    write_unet(target, unet, config)
     write_checksums(target)
+    return conversion
+
+
+def initialise(unet: nn.Module, tensors: Mapping[str, Tensor]) -> Conversion:
+    """Copy what fits of another UNet's weights into `unet`; additional input channels become zeros."""
+    own = unet.state_dict()
+    matched = []
+    for name, tensor in tensors.items():
+        wanted = own.get(name)
+        fitted = None if wanted is None else _fitted(tensor, wanted, name)
+        if fitted is not None:
+            own[name] = fitted.to(wanted.dtype)
+            matched.append(name)
+    unet.load_state_dict(own)
     return Conversion(
         matched=tuple(matched),
-        new=tuple(name for name in target_tensors if name not in tensors),
+        new=tuple(name for name in own if name not in tensors),
         left=tuple(name for name in tensors if name not in matched),
     )
 

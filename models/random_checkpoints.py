@@ -5,31 +5,30 @@ Its pictures are noise; everything else about it is real. Run `python -m models.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
-from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from models.checkpoint_files import write_checksums
+from models.checkpoint_writing import write_index, write_text, write_unet
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
 
 TEXT_WIDTH = 64
 VOCABULARY = 512
-MAX_TOKENS = 77
+MAX_TOKENS = 32
 CAPTION_WORDS = (
-    "a red green blue yellow purple orange white black gray pink brown cyan circle square triangle star ring "
-    "cross moving right left up down growing shrinking turning standing still on background and above below "
-    "to the of beside behind in front small large slowly quickly while diagonally"
+    "a an the red green blue yellow purple orange cyan white black gray pink light circle square triangle cross "
+    "moving going moves goes right left up down upwards downwards rising falling rises falls standing still stands "
+    "at rest does not move growing shrinking grows shrinks getting gets bigger smaller is on background with and "
+    "above below under to of beside small large"
 )
 
 KEYFRAMES = PixelUNetConfig(
@@ -43,7 +42,8 @@ KEYFRAMES = PixelUNetConfig(
     up_block_types=("SimpleCrossAttnUpBlock3D", "SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
     block_out_channels=(32, 64, 96),
     layers_per_block=1,
-    attention_head_dim=16,
+    attention_head_dim=(16, 16, 8),
+    attention_across_space=(False, False, True),
     cross_attention_dim=64,
     encoder_hid_dim=TEXT_WIDTH,
     addition_embed_type_num_heads=4,
@@ -65,6 +65,8 @@ SUPER_RESOLUTION = replace(
     block_out_channels=(16, 32, 64),
     norm_num_groups=8,
     class_embed_type="timestep",
+    attention_head_dim=16,
+    attention_across_space=False,
 )
 EXPERT_TRANSLATION = LatentUNetConfig(
     down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
@@ -88,7 +90,7 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             _write_pixel_stage(made / "keyframes", KEYFRAMES)
-            _write_text(made / "keyframes", T5EncoderModel(_t5_config()))
+            write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
             _write_pixel_stage(made / "interpolation", INTERPOLATION)
             _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION)
             _write_expert_translation(made / "expert-translation")
@@ -99,7 +101,7 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
 
 
 def _write_pixel_stage(folder: Path, config: PixelUNetConfig) -> None:
-    _write_unet(folder, PixelVideoUNet(config), config)
+    write_unet(folder, PixelVideoUNet(config), config)
     scheduler = DDIMScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -108,11 +110,11 @@ def _write_pixel_stage(folder: Path, config: PixelUNetConfig) -> None:
         set_alpha_to_one=True,
     )
     scheduler.save_pretrained(folder / "scheduler")
-    _write_index(folder, "unet", "scheduler")
+    write_index(folder, "unet", "scheduler")
 
 
 def _write_expert_translation(folder: Path) -> None:
-    _write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
+    write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
     DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).save_pretrained(
         folder / "scheduler"
     )
@@ -126,24 +128,8 @@ def _write_expert_translation(folder: Path) -> None:
         layers_per_block=1,
         sample_size=256,
     ).save_pretrained(folder / "vae")
-    _write_text(folder, CLIPTextModel(_clip_config()))
-    _write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")
-
-
-def _write_unet(folder: Path, unet: nn.Module, config: PixelUNetConfig | LatentUNetConfig) -> None:
-    (folder / "unet").mkdir(parents=True)
-    written = {"_class_name": "UNet3DConditionModel"} | asdict(config)
-    (folder / "unet" / "config.json").write_text(json.dumps(written, indent=2))
-    save_file(unet.state_dict(), folder / "unet" / "diffusion_pytorch_model.safetensors")
-
-
-def _write_text(folder: Path, encoder: T5EncoderModel | CLIPTextModel) -> None:
-    encoder.save_pretrained(folder / "text_encoder")
-    _tokenizer().save_pretrained(folder / "tokenizer")
-
-
-def _write_index(folder: Path, *parts: str) -> None:
-    (folder / "model_index.json").write_text(json.dumps({"parts": parts}, indent=2))
+    write_text(folder, CLIPTextModel(_clip_config()), _tokenizer())
+    write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

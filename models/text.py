@@ -40,7 +40,7 @@ class LazyEncoder:
 
 
 class T5PromptEncoder:
-    """T5's last hidden states, padded to 77 tokens, the padding masked inside the encoder.
+    """T5's last hidden states, padded to 77 tokens (or the tokenizer's fewer), the padding masked in the encoder.
 
     Prompts are stripped and lower-cased, or with `clean` go twice through IF's caption cleaning.
     """
@@ -53,7 +53,7 @@ class T5PromptEncoder:
 
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
         texts = [self._prepared(text) for text in (prompt, negative_prompt)]
-        tokens = _tokenize(self.tokenizer, texts, T5_MAX_TOKENS)
+        tokens = _tokenize(self.tokenizer, texts, min(T5_MAX_TOKENS, self.tokenizer.model_max_length))
         with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(
                 tokens["input_ids"].to(self.encoder.device),

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from models.presets import MAX_SEED, PRESETS, InvalidParameter, StageKind, get_preset
 from service import cli_checkpoints, cli_client, cli_keys
+from service.cli_train import train
 from service.client import Refused, progress_bars
 from service.demo import DemoFailed, download, make_video
 from service.pairs import pairs
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(cli_checkpoints.app, name="checkpoints")
 app.add_typer(cli_keys.app, name="keys")
 cli_client.add_commands(app)
+app.command()(train)
 console = Console()
 
 

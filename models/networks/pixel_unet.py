@@ -57,6 +57,7 @@ class PixelUNetConfig:
 
     `attention_head_dim` is the width of a spatial head, and the *number* of heads of a temporal attention,
     as published. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
+    `attention_across_space` (ours) lets the temporal attention of a level see all pixels, not its own alone.
     """
 
     in_channels: int
@@ -82,6 +83,7 @@ class PixelUNetConfig:
     resnet_out_scale_factor: float = 1.0
     mid_block_scale_factor: float = 1.0
     transfromer_in_opt: bool = False
+    attention_across_space: bool | tuple[bool, ...] = False
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
@@ -101,6 +103,7 @@ class PixelVideoUNet(nn.Module):
         depths = per_level(config.layers_per_block, levels, "layers_per_block")
         head_dims = per_level(config.attention_head_dim, levels, "attention_head_dim")
         only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
+        across_space = per_level(config.attention_across_space, levels, "attention_across_space")
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
@@ -134,13 +137,18 @@ class PixelVideoUNet(nn.Module):
                     head_dims[level],
                     attention=_has_attention(kind),
                     only_cross_attention=only_cross[level],
+                    across_space=across_space[level],
                     resample="none" if last else "down",
                 )
             )
             skips += [widths[level]] * (depths[level] + (0 if last else 1))
 
         self.mid_block = MidBlock(
-            config, widths[-1], head_dims[-1], only_cross_attention=_mid_only_cross(config)
+            config,
+            widths[-1],
+            head_dims[-1],
+            only_cross_attention=_mid_only_cross(config),
+            across_space=across_space[-1],
         )
 
         self.up_blocks = nn.ModuleList()
@@ -159,6 +167,7 @@ class PixelVideoUNet(nn.Module):
                     head_dims[level],
                     attention=_has_attention(kind),
                     only_cross_attention=only_cross[level],
+                    across_space=across_space[level],
                     resample="none" if level == 0 else "up",
                 )
             )
@@ -226,6 +235,7 @@ class Level(nn.Module):
         *,
         attention: bool,
         only_cross_attention: bool,
+        across_space: bool,
         resample: Resample,
     ) -> None:
         super().__init__()
@@ -237,7 +247,8 @@ class Level(nn.Module):
                 for _ in in_channels
             )
             self.temp_attentions = nn.ModuleList(
-                _temporal_attention(config, channels, head_dim) for _ in in_channels
+                _temporal_attention(config, channels, head_dim, across_space=across_space)
+                for _ in in_channels
             )
         self.has_attention = attention
         if resample != "none":
@@ -275,7 +286,13 @@ class MidBlock(nn.Module):
     """The lowest resolution: resnet, then attention and resnet, each followed by its temporal layer."""
 
     def __init__(
-        self, config: PixelUNetConfig, channels: int, head_dim: int, *, only_cross_attention: bool
+        self,
+        config: PixelUNetConfig,
+        channels: int,
+        head_dim: int,
+        *,
+        only_cross_attention: bool,
+        across_space: bool,
     ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(
@@ -285,7 +302,9 @@ class MidBlock(nn.Module):
         self.attentions = nn.ModuleList(
             [_attention(config, channels, head_dim, only_cross_attention=only_cross_attention)]
         )
-        self.temp_attentions = nn.ModuleList([_temporal_attention(config, channels, head_dim)])
+        self.temp_attentions = nn.ModuleList(
+            [_temporal_attention(config, channels, head_dim, across_space=across_space)]
+        )
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
@@ -331,8 +350,11 @@ def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalCon
     return TemporalConvolution(channels, config.norm_num_groups)
 
 
-def _temporal_attention(config: PixelUNetConfig, channels: int, head_dim: int) -> TemporalTransformer:
-    return TemporalTransformer(channels, head_dim, channels // head_dim, config.norm_num_groups)
+def _temporal_attention(
+    config: PixelUNetConfig, channels: int, head_dim: int, *, across_space: bool
+) -> TemporalTransformer:
+    heads, head_width = head_dim, channels // head_dim  # as published: see PixelUNetConfig
+    return TemporalTransformer(channels, heads, head_width, config.norm_num_groups, across_space=across_space)
 
 
 def _has_attention(block_type: str) -> bool:

@@ -16,6 +16,7 @@ class TemporalConvolution(nn.Module):
 
     def __init__(self, channels: int, norm_num_groups: int = 32, dropout: float = 0.1) -> None:
         super().__init__()
+        self.enabled = True
 
         def layer(*, with_dropout: bool) -> nn.Sequential:
             norm = [nn.GroupNorm(norm_num_groups, channels), nn.SiLU()]
@@ -31,6 +32,8 @@ class TemporalConvolution(nn.Module):
 
     def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
         """(batch·frames, channels, height, width) to the same."""
+        if not self.enabled:
+            return hidden
         video = rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames)
         video = self.conv4(self.conv3(self.conv2(self.conv1(video))))
         return hidden + rearrange(video, "b c f h w -> (b f) c h w")
@@ -42,14 +45,26 @@ class TemporalTransformer(nn.Module):
     Args:
         channels: of the feature map.
         heads, head_width: of the attention; heads x head_width may differ from `channels`.
+        across_space: attend to all pixels of all frames, where the feature map is small enough. The published
+            networks never do; small ones learn motion much sooner with it.
 
     The library in which the published checkpoints ran reshaped the output (frames, channels) of each pixel as
     (channels, frames), moved both before height and width, and reshaped the whole to (batch·frames, channels):
     the two reinterpretations undo each other, so the plain order here is theirs (the golden cases show it).
     """
 
-    def __init__(self, channels: int, heads: int, head_width: int, norm_num_groups: int = 32) -> None:
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        head_width: int,
+        norm_num_groups: int = 32,
+        *,
+        across_space: bool = False,
+    ) -> None:
         super().__init__()
+        self.enabled = True
+        self.across_space = across_space
         width = heads * head_width
         self.norm = nn.GroupNorm(norm_num_groups, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, width)
@@ -60,12 +75,23 @@ class TemporalTransformer(nn.Module):
 
     def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
         """(batch·frames, channels, height, width) to the same."""
+        if not self.enabled:
+            return hidden
         height, width = hidden.shape[-2:]
         video = self.norm(rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames))
-        sequence = self.proj_in(rearrange(video, "b c f h w -> (b h w) f c"))
+        tokens = "b (f h w) c" if self.across_space else "(b h w) f c"
+        sequence = self.proj_in(rearrange(video, f"b c f h w -> {tokens}"))
         for block in self.transformer_blocks:
             sequence = block(sequence)
-        return hidden + rearrange(self.proj_out(sequence), "(b h w) f c -> (b f) c h w", h=height, w=width)
+        sizes = {"f": num_frames, "h": height, "w": width}
+        return hidden + rearrange(self.proj_out(sequence), f"{tokens} -> (b f) c h w", **sizes)
+
+
+def enable_temporal(unet: nn.Module, *, enabled: bool) -> None:
+    """Switch the temporal layers of a video UNet on, or off: then it is the image UNet within it."""
+    for module in unet.modules():
+        if isinstance(module, TemporalConvolution | TemporalTransformer):
+            module.enabled = enabled
 
 
 def is_temporal(parameter_name: str) -> bool:

@@ -29,10 +29,11 @@ from workers.settings import Settings
 if TYPE_CHECKING:
     from conftest import Up
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 PROMPT = "a red circle moving right on a gray background"
-LONG_MS = 90_000
+LONG_MS = 150_000
+expect.set_options(timeout=30_000)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 QUIET += ("--disable-background-networking", "--disable-component-update")
 

@@ -68,7 +68,12 @@ def test_the_best_of_several_drafts_goes_on_as_a_video_of_its_seed_would(up: Up)
     assert chosen["score"] == max(scores)
     alone = up.finished(up.post(seed=chosen["seed"], stop_after="interpolation"))
     for stage, same in zip(video["stages"][:2], alone["stages"][:2], strict=True):
-        assert np.array_equal(frames_of(stage["preview_url"]), frames_of(same["preview_url"]))
+        # Equal but for the order in which kernels sum up a larger batch, and what the encoder makes of that.
+        first, second = (frames_of(url["preview_url"]).astype(int) for url in (stage, same))
+        assert np.abs(first - second).mean() < 0.1
+    other = next(draft for draft in video["drafts"] if not draft["chosen"])
+    first, second = (frames_of(url).astype(int) for url in (chosen["preview_url"], other["preview_url"]))
+    assert np.abs(first - second).mean() > 10
 
 
 def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:
@@ -143,6 +148,6 @@ def test_secrets_are_on_no_command_line_and_in_no_log(up: Up) -> None:
     secrets = [credentials["redis_password"], credentials["s3_secret_key"]]
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
     logs = [log.read_bytes() for log in (up.data_dir / "logs").glob("*.log")]
-    assert len(logs) == 3 + len(StageKind)
+    assert len(logs) == 4 + len(StageKind)
     for secret in secrets:
         assert not [text for text in (*commands, *logs) if secret.encode() in text]

@@ -1,0 +1,35 @@
+"""Text features of a batch of captions, some of them dropped for classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.text import T5_MAX_TOKENS
+
+
+class CaptionEncoder(nn.Module):
+    """T5 or CLIP as the stages use them, with gradients where the text encoder learns too."""
+
+    def __init__(self, tokenizer: Any, encoder: nn.Module, *, trained: bool, masked: bool) -> None:
+        super().__init__()
+        self.tokenizer, self.encoder, self.trained, self.masked = tokenizer, encoder, trained, masked
+        encoder.requires_grad_(trained)
+
+    def forward(self, captions: Sequence[str], dropout: float, generator: Generator) -> Tensor:
+        """(batch, tokens, features)."""
+        dropped = torch.rand(len(captions), generator=generator) < dropout
+        texts = ["" if gone else text for text, gone in zip(captions, dropped.tolist(), strict=True)]
+        tokens = self.tokenizer(
+            texts,
+            padding="max_length",
+            max_length=min(T5_MAX_TOKENS, self.tokenizer.model_max_length),
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.encoder.device)
+        mask = {"attention_mask": tokens["attention_mask"]} if self.masked else {}
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
+            return self.encoder(tokens["input_ids"], **mask).last_hidden_state

@@ -1,0 +1,210 @@
+"""The training loop: phases of steps, resumable to the bit, with a progress bar, TensorBoard logs and sample sheets.
+
+All that is random in a step comes from a generator that the seed and the number of the step fix, so a run that goes
+on from a saved state does what it would have done.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from torch import Generator, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from models.contact_sheet import contact_sheet
+from models.training.batch import Batch, draw_batch, random_crop
+from models.training.recipes import Phase
+from models.training.stages import StageTraining
+
+STATE, KEPT_DTYPE = "state", torch.float16
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After a step: how far the run is, the loss, and clips per second."""
+
+    step: int
+    steps: int
+    loss: float
+    clips_per_s: float
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often, in steps, the run's state is saved, and samples are drawn."""
+
+    save_every: int = 500
+    sample_every: int = 500
+
+
+@dataclass
+class Training:
+    """One run.
+
+    Attributes:
+        stage: what learns.
+        clips: by index; step k of process r sees its own.
+        folder: of the run: `state/` to go on from, `samples/`, `logs/` for TensorBoard, `checkpoint/` the result.
+        source: the checkpoint that the result is laid over.
+        precision: `no`, `bf16` or `fp16`: mixed precision by accelerate.
+    """
+
+    stage: StageTraining
+    clips: Any
+    folder: Path
+    source: Path
+    seed: int = 0
+    precision: str = "no"
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+    def run(self, report: Callable[[Progress], None], steps: int | None = None) -> None:
+        """Train to the end of the recipe, or for `steps` more; goes on where the folder's state stands."""
+        recipe = self.stage.recipe
+        accelerator = Accelerator(
+            mixed_precision=self.precision, gradient_accumulation_steps=recipe.accumulation
+        )
+        # The weights that are kept follow those that learn (all of them: a later phase may train others).
+        ema = EMAModel(self.stage.parameters(), decay=recipe.ema_decay, use_ema_warmup=True)
+        ema.to(accelerator.device)
+        done = self._load(ema)
+        last = recipe.steps if steps is None else min(recipe.steps, done + steps)
+        log = SummaryWriter(self.folder / "logs", purge_step=done) if accelerator.is_main_process else None
+        first = 0
+        for phase in recipe.phases:
+            span = range(max(first, done), min(first + phase.steps, last))
+            if span:
+                self._run_phase(phase, first, span, accelerator, ema, log, report)
+            first += phase.steps
+        if log is not None:
+            log.close()
+        if accelerator.is_main_process and last == recipe.steps:
+            with self._averaged(ema):
+                self._write()
+
+    def _run_phase(
+        self,
+        phase: Phase,
+        first: int,
+        span: range,
+        accelerator: Accelerator,
+        ema: EMAModel,
+        log: SummaryWriter | None,
+        report: Callable[[Progress], None],
+    ) -> None:
+        recipe = self.stage.recipe
+        self.stage.select(phase.trainable)
+        self.stage.eval()  # without dropout: clips that never repeat need none
+        learning = [parameter for parameter in self.stage.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(learning, phase.learning_rate, weight_decay=recipe.weight_decay)
+        if span.start > first:
+            optimizer.load_state_dict(self._state("optimizer.pt"))
+        stage, optimizer = accelerator.prepare(self.stage, optimizer)
+        for step in span:
+            started = time.monotonic()
+            for group in optimizer.param_groups:
+                group["lr"] = phase.learning_rate * min(1.0, (step - first + 1) / recipe.warmup)
+            loss = 0.0
+            for part in range(recipe.accumulation):
+                batch, generator = self._batch(phase, step, part, accelerator)
+                with accelerator.accumulate(stage), accelerator.autocast():
+                    value = stage(batch, phase, generator)
+                    accelerator.backward(value)
+                    if accelerator.sync_gradients:
+                        accelerator.clip_grad_norm_(learning, recipe.max_grad_norm)
+                    optimizer.step()
+                    optimizer.zero_grad()
+                loss += value.item() / recipe.accumulation
+            ema.step(self.stage.parameters())
+            clips = phase.batch_size * recipe.accumulation * accelerator.num_processes
+            progress = Progress(step + 1, recipe.steps, loss, clips / (time.monotonic() - started))
+            if log is not None:
+                self._look(progress, log, ema)
+            report(progress)
+            if accelerator.is_main_process and (
+                (step + 1) % self.rhythm.save_every == 0 or step + 1 == span.stop
+            ):
+                self._save(step + 1, ema, accelerator.unwrap_model(stage), optimizer)
+
+    def _batch(self, phase: Phase, step: int, part: int, accelerator: Accelerator) -> tuple[Batch, Generator]:
+        """The clips and the randomness of one step, of one process."""
+        recipe, world = self.stage.recipe, accelerator.num_processes
+        number = (step * recipe.accumulation + part) * world + accelerator.process_index
+        generator = Generator().manual_seed((self.seed << 32) + number)
+        batch = draw_batch(self.clips, number * phase.batch_size, phase.batch_size)
+        frames = random_crop(batch.frames, phase.crop, generator).to(accelerator.device)
+        return Batch(frames, batch.captions), generator
+
+    def _look(self, progress: Progress, log: SummaryWriter, ema: EMAModel) -> None:
+        """Log a step, and now and then draw samples with the averaged weights."""
+        log.add_scalar("loss", progress.loss, progress.step)
+        log.add_scalar("clips per second", progress.clips_per_s, progress.step)
+        if progress.step % self.rhythm.sample_every == 0:
+            with self._averaged(ema):
+                batch = draw_batch(self.clips, 0, 1)
+                clip = self.stage.sample(batch, self.seed)
+            (self.folder / "samples").mkdir(exist_ok=True)
+            sheet = contact_sheet(clip.to_uint8()[0])
+            sheet.save(self.folder / "samples" / f"{progress.step:06d}.png")
+            log.add_text("sample", batch.captions[0], progress.step)
+
+    @contextmanager
+    def _averaged(self, ema: EMAModel) -> Iterator[None]:
+        """The stage with the averaged weights."""
+        parameters = list(self.stage.parameters())
+        ema.store(parameters)
+        ema.copy_to(parameters)
+        with torch.no_grad():
+            yield
+        ema.restore(parameters)
+
+    def _save(self, step: int, ema: EMAModel, stage: nn.Module, optimizer: Any) -> None:
+        """Replace the saved state as a whole, so that a kill leaves the one before."""
+        fresh = self.folder / f"{STATE}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        torch.save({"step": step, "seed": self.seed}, fresh / "step.pt")
+        torch.save(stage.state_dict(), fresh / "stage.pt")
+        torch.save(ema.state_dict(), fresh / "ema.pt")
+        torch.save(optimizer.state_dict(), fresh / "optimizer.pt")
+        old = self.folder / f"{STATE}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if (self.folder / STATE).is_dir():
+            (self.folder / STATE).rename(old)
+        fresh.rename(self.folder / STATE)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _load(self, ema: EMAModel) -> int:
+        """Take up the saved state, if there is one; how many steps are done."""
+        if not (self.folder / STATE).is_dir() and (self.folder / f"{STATE}.old").is_dir():
+            (self.folder / f"{STATE}.old").rename(self.folder / STATE)
+        if not (self.folder / STATE).is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return 0
+        kept = self._state("step.pt")
+        if kept["seed"] != self.seed:
+            raise ValueError(
+                f"{self.folder} holds a run of seed {kept['seed']}; go on with that, or choose another folder"
+            )
+        self.stage.load_state_dict(self._state("stage.pt"))
+        ema.load_state_dict(self._state("ema.pt"))
+        step: int = kept["step"]
+        return step
+
+    def _state(self, name: str) -> Any:
+        return torch.load(self.folder / STATE / name, weights_only=True, map_location="cpu")
+
+    def _write(self) -> None:
+        """The result: the source checkpoint with the trained parts laid over it."""
+        target = self.folder / "checkpoint"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.source, target)
+        self.stage.write(target, KEPT_DTYPE)

@@ -1,0 +1,93 @@
+"""How each stage of each preset is trained: phases of so many steps. A new preset is one more entry in RECIPES."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Trainable = Literal["all", "spatial", "temporal"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one optimizer.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: clips per step and process.
+        trainable: `spatial` trains the image model within, frame by frame, its temporal layers switched off;
+            `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `all` trains everything.
+        learning_rate: of AdamW, after a linear warm-up.
+        crop: height and width that are cut out of the clips at a random place; None takes them whole.
+    """
+
+    steps: int
+    batch_size: int
+    trainable: Trainable = "all"
+    learning_rate: float = 4e-4
+    crop: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that fixes a training run beside its data and its first checkpoint.
+
+    Attributes:
+        phases: one after another.
+        train_text: the text encoder learns too; off where it is a pretrained one.
+        caption_dropout: share of captions replaced by "" for classifier-free guidance.
+        max_timestep: timesteps are drawn from 0 to this one; 900 for the expert (Show-1, section 3.6).
+        high_noise_share: share of timesteps drawn from the noisiest 40 %, where layout and motion are decided; 0 is
+            the paper's uniform choice.
+        max_noise_level: noise levels of the low-resolution condition are drawn from 0 to this one.
+        previous_dropout: share of clips without the frame of the window before (first windows have none).
+        warmup: steps of each phase over which the learning rate rises.
+        ema_decay: of the weights that are kept.
+        max_grad_norm, weight_decay: of AdamW.
+        accumulation: batches per step.
+    """
+
+    phases: tuple[Phase, ...]
+    train_text: bool = False
+    caption_dropout: float = 0.1
+    max_timestep: int = 999
+    high_noise_share: float = 0.0
+    max_noise_level: int = 250
+    previous_dropout: float = 0.2
+    warmup: int = 100
+    ema_decay: float = 0.999
+    max_grad_norm: float = 1.0
+    weight_decay: float = 0.01
+    accumulation: int = 1
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+
+RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+    "shapes": {
+        # Departures from the paper, as the networks are small and start from nothing: the spatial layers go on
+        # learning with the temporal ones, the text encoder learns too, and noisy timesteps are drawn more often.
+        "keyframes": Recipe(
+            phases=(
+                Phase(4_000, 64, "spatial", 6e-4),
+                Phase(24_000, 16, "all", 4e-4),
+            ),
+            train_text=True,
+            high_noise_share=0.3,
+        ),
+        "interpolation": Recipe(phases=(Phase(8_000, 16),)),
+        "super-resolution": Recipe(phases=(Phase(10_000, 8, crop=(40, 64)), Phase(2_000, 2))),
+        "autoencoder": Recipe(phases=(Phase(8_000, 32, learning_rate=5e-4, crop=(64, 64)), Phase(1_000, 4))),
+        "expert-translation": Recipe(phases=(Phase(8_000, 2),), train_text=True, max_timestep=900),
+    },
+    "show-1": {
+        "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", 1e-4),)),
+        "interpolation": Recipe(phases=(Phase(50_000, 4, "all", 1e-5),)),
+        "super-resolution": Recipe(phases=(Phase(50_000, 1, "all", 1e-5),)),
+        "autoencoder": Recipe(phases=(Phase(50_000, 4, "all", 1e-5),)),
+        "expert-translation": Recipe(phases=(Phase(50_000, 1, "all", 1e-5),), max_timestep=900),
+    },
+}

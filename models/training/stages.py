@@ -1,0 +1,277 @@
+"""What each stage learns: a module whose forward is the loss of a batch, made from a checkpoint and written as one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler
+from einops import rearrange
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from models.checkpoint_files import write_checksums
+from models.checkpoint_writing import write_text, write_unet
+from models.checkpoints import Checkpoints
+from models.clip import Clip
+from models.execution import Execution
+from models.networks.temporal import enable_temporal, is_temporal
+from models.noise_augmentation import augment, augmentation_schedule
+from models.presets import StageKind, StageSpec
+from models.stage import StageInputs
+from models.stages.expert_translation import ExpertTranslation
+from models.stages.interpolation import Interpolation, window_conditions
+from models.stages.keyframes import Keyframes
+from models.stages.pixel_stage import pixel_scheduler
+from models.stages.super_resolution import SuperResolution, resize
+from models.text import ClipPromptEncoder, T5PromptEncoder
+from models.training.batch import Batch
+from models.training.captions import CaptionEncoder
+from models.training.diffusion import noised, prediction_loss
+from models.training.recipes import Phase, Recipe, Trainable
+
+CPU = Execution(device="cpu", dtype="float32")
+
+
+class StageTraining(nn.Module):
+    """One stage while it learns. The attributes that are networks are what is trained and saved."""
+
+    spec: StageSpec
+    recipe: Recipe
+
+    def select(self, trainable: Trainable) -> None:
+        """Let only some of the parameters learn."""
+
+    @abstractmethod
+    def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
+        """The loss of a batch. All that is random comes from `generator`, a CPU one."""
+
+    @abstractmethod
+    def write(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write the networks as a checkpoint."""
+
+    @abstractmethod
+    def sample(self, batch: Batch, seed: int) -> Clip:
+        """What the stage makes of the captions (and lower resolutions) of a batch, for people to look at."""
+
+
+class DiffusionTraining(StageTraining):
+    """What the stages with a UNet share."""
+
+    def __init__(
+        self, spec: StageSpec, recipe: Recipe, unet: nn.Module, captions: CaptionEncoder, scheduler: Any
+    ) -> None:
+        super().__init__()
+        self.spec, self.recipe, self.unet, self.captions = spec, recipe, unet, captions
+        self.scheduler = scheduler
+
+    def select(self, trainable: Trainable) -> None:
+        enable_temporal(self.unet, enabled=trainable != "spatial")
+        for name, parameter in self.unet.named_parameters():
+            parameter.requires_grad_(trainable == "all" or is_temporal(name) == (trainable == "temporal"))
+
+    def text(self, batch: Batch, generator: Generator) -> Tensor:
+        return self.captions(batch.captions, self.recipe.caption_dropout, generator)
+
+    def write(self, folder: Path, dtype: torch.dtype) -> None:
+        write_unet(folder, self.unet, self.unet.config, dtype)
+        self.scheduler.save_pretrained(folder / "scheduler")
+        if self.recipe.train_text:
+            write_text(folder, self.captions.encoder, self.captions.tokenizer, dtype)
+        write_checksums(folder)
+
+    @property
+    def execution(self) -> Execution:
+        """Where the networks are now."""
+        return Execution(device=str(next(self.parameters()).device), dtype="float32")
+
+    def inputs(self, batch: Batch, seed: int, text: Any, clip: Clip | None) -> StageInputs:
+        """One clip's inputs for the real stage."""
+        caption = batch.captions[0]
+        return StageInputs(self.spec, caption, "", text.encode(caption, ""), (seed,), clip)
+
+
+class PixelTraining(DiffusionTraining):
+    """A pixel stage, with its T5."""
+
+    @classmethod
+    def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
+        text = checkpoints.t5(spec.text_encoder, CPU)
+        captions = CaptionEncoder(text.tokenizer, text.encoder, trained=recipe.train_text, masked=True)
+        unet = checkpoints.pixel_unet(spec.checkpoint, CPU).requires_grad_(True)
+        return cls(spec, recipe, unet, captions, pixel_scheduler(spec, checkpoints))
+
+    @property
+    def prompts(self) -> T5PromptEncoder:
+        return T5PromptEncoder(self.captions.tokenizer, self.captions.encoder, self.execution)
+
+
+class KeyframesTraining(PixelTraining):
+    """Noise to keyframes (Show-1, section 3.3): images first, frame by frame, then clips."""
+
+    def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
+        frames = batch.frames
+        if phase.trainable == "spatial":
+            chosen = torch.randint(frames.shape[1], (frames.shape[0],), generator=generator)
+            frames = frames[torch.arange(frames.shape[0]), chosen][:, None]
+        clean = rearrange(frames, "b f c h w -> b c f h w")
+        sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
+        prediction = self.unet(sample, timesteps, self.text(batch, generator))
+        return prediction_loss(prediction, target)
+
+    def sample(self, batch: Batch, seed: int) -> Clip:
+        stage = Keyframes(self.unet, self.scheduler, self.prompts, self.execution)
+        return stage(self.inputs(batch, seed, stage.text, None), lambda *_: None)
+
+
+class InterpolationTraining(PixelTraining):
+    """The frames between two keyframes (Show-1, section 3.4); conditions and masks as the stage makes them."""
+
+    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+        between = self.spec.options.frames_between
+        windows = (batch.frames.shape[1] - 1) // (between + 1)
+        starts = torch.randint(windows, (batch.frames.shape[0],), generator=generator) * (between + 1)
+        frames = torch.stack(
+            [clip[start : start + between + 2] for clip, start in zip(batch.frames, starts, strict=True)]
+        )
+        clean = rearrange(frames, "b f c h w -> b c f h w")
+        condition = window_conditions(frames[:, [0, -1]], between)
+        sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
+        prediction = self.unet(torch.cat([sample, condition], dim=1), timesteps, self.text(batch, generator))
+        return prediction_loss(prediction, target)
+
+    def sample(self, batch: Batch, seed: int) -> Clip:
+        stage = Interpolation(self.unet, self.scheduler, self.prompts, self.execution)
+        keyframes = Clip(batch.frames[:1, :: self.spec.options.frames_between + 1], self.spec.fps)
+        return stage(self.inputs(batch, seed, stage.text, keyframes), lambda *_: None)
+
+
+class SuperResolutionTraining(PixelTraining):
+    """A window from its low resolution (Show-1, section 3.5): noised by a random level, its first frame known."""
+
+    augmentation: DDPMScheduler
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.augmentation = augmentation_schedule()
+
+    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+        frames = self._window(batch.frames, generator)
+        low = functional.interpolate(
+            rearrange(frames, "b f c h w -> (b f) c h w"), scale_factor=0.25, mode="area"
+        )
+        low = rearrange(low, "(b f) c h w -> b f c h w", b=frames.shape[0])
+        condition = resize(low, *frames.shape[-2:])
+        level = int(torch.randint(self.recipe.max_noise_level + 1, (), generator=generator))
+        noise = torch.randn(condition.shape, generator=generator).to(condition.device)
+        condition = augment(condition, noise, level, self.augmentation)
+        known = torch.rand(frames.shape[0], generator=generator) >= self.recipe.previous_dropout
+        condition[:, :, 0] = frames[:, 0] * known[:, None, None, None].to(frames)
+
+        clean = rearrange(frames, "b f c h w -> b c f h w")
+        sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
+        labels = None
+        if self.unet.config.class_embed_type is not None:
+            labels = torch.full((frames.shape[0],), level, device=frames.device)
+        inputs = torch.cat([sample, condition], dim=1)
+        return prediction_loss(self.unet(inputs, timesteps, self.text(batch, generator), labels), target)
+
+    def _window(self, frames: Tensor, generator: Generator) -> Tensor:
+        length = self.spec.options.window
+        start = int(torch.randint(frames.shape[1] - length + 1, (), generator=generator))
+        return frames[:, start : start + length]
+
+    def sample(self, batch: Batch, seed: int) -> Clip:
+        stage = SuperResolution(self.unet, self.scheduler, self.prompts, self.execution)
+        low = functional.interpolate(batch.frames[0], scale_factor=0.25, mode="area")[None]
+        return stage(self.inputs(batch, seed, stage.text, Clip(low, self.spec.fps)), lambda *_: None)
+
+
+class ExpertTranslationTraining(DiffusionTraining):
+    """Latents of real clips, noised up to timestep 900 only: the expert never starts from pure noise (section 3.6)."""
+
+    def __init__(self, *args: Any, vae: AutoencoderKL) -> None:
+        super().__init__(*args)
+        self.vae = vae.requires_grad_(False)
+
+    @classmethod
+    def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
+        text = checkpoints.clip(spec.text_encoder, CPU)
+        captions = CaptionEncoder(text.tokenizer, text.encoder, trained=recipe.train_text, masked=False)
+        unet = checkpoints.latent_unet(spec.checkpoint, CPU).requires_grad_(True)
+        scheduler = checkpoints.scheduler(spec.checkpoint)
+        return cls(spec, recipe, unet, captions, scheduler, vae=checkpoints.vae(spec.checkpoint, CPU))
+
+    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+        folded = rearrange(batch.frames, "b f c h w -> (b f) c h w")
+        with torch.no_grad():
+            moments = self.vae.encode(folded).latent_dist
+            drawn = torch.randn(moments.mean.shape, generator=generator).to(folded.device)
+            latents = (moments.mean + moments.std * drawn) * self.vae.config.scaling_factor
+        clean = rearrange(latents, "(b f) c h w -> b c f h w", b=batch.frames.shape[0])
+        sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
+        return prediction_loss(self.unet(sample, timesteps, self.text(batch, generator)), target)
+
+    def write(self, folder: Path, dtype: torch.dtype) -> None:
+        write_vae(folder, self.vae, dtype)
+        super().write(folder, dtype)
+
+    def sample(self, batch: Batch, seed: int) -> Clip:
+        text = ClipPromptEncoder(self.captions.tokenizer, self.captions.encoder, self.execution)
+        stage = ExpertTranslation(self.unet, self.scheduler, self.vae, text, self.execution)
+        low = functional.interpolate(batch.frames[0], scale_factor=0.5, mode="area")[None]
+        return stage(self.inputs(batch, seed, text, Clip(low, self.spec.fps)), lambda *_: None)
+
+
+class AutoencoderTraining(StageTraining):
+    """The autoencoder of the latent stage: reconstruction, and a weak pull of the latents to a standard normal."""
+
+    KL_WEIGHT = 1e-6
+    STD_DECAY = 0.99
+
+    latent_std: Tensor
+
+    def __init__(self, spec: StageSpec, recipe: Recipe, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.spec, self.recipe, self.vae = spec, recipe, vae.requires_grad_(True)
+        self.register_buffer("latent_std", torch.tensor(1 / vae.config.scaling_factor))
+
+    @classmethod
+    def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
+        return cls(spec, recipe, checkpoints.vae(spec.checkpoint, CPU))
+
+    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+        chosen = torch.randint(batch.frames.shape[1], (batch.frames.shape[0],), generator=generator)
+        images = batch.frames[torch.arange(batch.frames.shape[0]), chosen]
+        moments = self.vae.encode(images).latent_dist
+        self.latent_std.lerp_(moments.mean.detach().float().std(), 1 - self.STD_DECAY)
+        drawn = torch.randn(moments.mean.shape, generator=generator).to(images.device)
+        decoded = self.vae.decode(moments.mean + moments.std * drawn).sample
+        return functional.l1_loss(decoded, images) + self.KL_WEIGHT * moments.kl().mean()
+
+    def write(self, folder: Path, dtype: torch.dtype) -> None:
+        """The scaling factor brings latents to a standard deviation of 1."""
+        self.vae.register_to_config(scaling_factor=1 / float(self.latent_std))
+        write_vae(folder, self.vae, dtype)
+        write_checksums(folder)
+
+    def sample(self, batch: Batch, _: int) -> Clip:
+        with torch.inference_mode():
+            decoded = self.vae.decode(self.vae.encode(batch.frames[0, ::4]).latent_dist.mean).sample
+        return Clip(decoded[None], self.spec.fps)
+
+
+def write_vae(folder: Path, vae: AutoencoderKL, dtype: torch.dtype) -> None:
+    vae.to(dtype).save_pretrained(folder / "vae")
+    vae.float()
+
+
+TRAININGS: dict[str, tuple[StageKind, Any]] = {
+    "keyframes": (StageKind.KEYFRAMES, KeyframesTraining),
+    "interpolation": (StageKind.INTERPOLATION, InterpolationTraining),
+    "super-resolution": (StageKind.SUPER_RESOLUTION, SuperResolutionTraining),
+    "expert-translation": (StageKind.EXPERT_TRANSLATION, ExpertTranslationTraining),
+    "autoencoder": (StageKind.EXPERT_TRANSLATION, AutoencoderTraining),
+}

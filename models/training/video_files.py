@@ -1,0 +1,128 @@
+"""Video files with captions, as clips for training: a CSV (columns video, caption) or JSON lines (the same keys)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+TRIES = 100
+
+
+class NoVideo(Exception):
+    """A file cannot be read, or is too short."""
+
+
+@dataclass(frozen=True)
+class VideoSample:
+    """frames: float32 (frames, 3, height, width) in [-1, 1]."""
+
+    frames: Tensor
+    caption: str
+
+
+@dataclass
+class VideoFiles:
+    """An endless map from an index to a clip: index by index, every pass in another order.
+
+    A clip depends on the list, the seed and the index alone, so a run that goes on sees what it would have seen. A bad
+    or too short file is skipped: the next one in the order takes its place, and `skipped` counts it.
+
+    Attributes:
+        listing: the CSV or JSON-lines file; paths in it are relative to its folder and stay inside.
+        frames, height, width: of each clip. Frames are cropped at the centre to the aspect and resized.
+        stride: take every so many frames.
+    Raises:
+        ValueError: the list is empty, lacks a column, or a path leads out of its folder.
+    """
+
+    listing: Path
+    frames: int
+    height: int
+    width: int
+    seed: int = 0
+    stride: int = 1
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.entries = read_listing(self.listing)
+
+    def __getitem__(self, index: int) -> VideoSample:
+        for place in range(index, index + TRIES):
+            path, caption = self._entry(place)
+            rng = np.random.default_rng((self.seed, place))
+            try:
+                return VideoSample(self._clip(path, rng), caption)
+            except NoVideo as reason:
+                if path.name not in self.skipped:
+                    logger.warning("skipping %s: %s", path, reason)
+                self.skipped[path.name] += 1
+        raise ValueError(f"{TRIES} videos after another of {self.listing} cannot be used")
+
+    def _entry(self, place: int) -> tuple[Path, str]:
+        """The entry at a place of the endless order: each pass is shuffled by the seed and its number."""
+        turn, position = divmod(place, len(self.entries))
+        order = np.random.default_rng((self.seed, turn)).permutation(len(self.entries))
+        return self.entries[order[position]]
+
+    def _clip(self, path: Path, rng: np.random.Generator) -> Tensor:
+        span = (self.frames - 1) * self.stride + 1
+        try:
+            with av.open(path) as container:
+                stream = container.streams.video[0]
+                count = stream.frames or sum(1 for _ in container.decode(video=0))
+                container.seek(0)
+                if count < span:
+                    raise NoVideo(f"it has {count} frames; {span} are needed")
+                first = int(rng.integers(count - span + 1))
+                wanted = range(first, first + span, self.stride)
+                images = [
+                    self._fitted(frame.to_image())
+                    for number, frame in enumerate(container.decode(video=0))
+                    if number in wanted
+                ]
+        except (av.FFmpegError, OSError, IndexError) as error:
+            raise NoVideo(str(error)) from error
+        if len(images) < self.frames:
+            raise NoVideo(f"only {len(images)} of {self.frames} frames could be decoded")
+        video = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        return video.float() / 127.5 - 1
+
+    def _fitted(self, image: Image.Image) -> np.ndarray:
+        """Crop the centre to the aspect, then resize with antialiasing."""
+        scale = min(image.width / self.width, image.height / self.height)
+        width, height = self.width * scale, self.height * scale
+        left, top = (image.width - width) / 2, (image.height - height) / 2
+        box = (left, top, left + width, top + height)
+        return np.asarray(image.resize((self.width, self.height), Image.Resampling.BICUBIC, box))
+
+
+def read_listing(listing: Path) -> list[tuple[Path, str]]:
+    """The videos and captions of a list. Raises ValueError as `VideoFiles` does."""
+    with listing.open(newline="", encoding="utf-8") as lines:
+        rows = (
+            list(csv.DictReader(lines)) if listing.suffix == ".csv" else [json.loads(line) for line in lines]
+        )
+    if not rows:
+        raise ValueError(f"{listing} lists no videos")
+    folder = listing.parent.resolve()
+    entries = []
+    for number, row in enumerate(rows, 1):
+        if not row.get("video") or row.get("caption") is None:
+            raise ValueError(f"entry {number} of {listing} needs a video and a caption")
+        path = (folder / row["video"]).resolve()
+        if not path.is_relative_to(folder):
+            raise ValueError(f'entry {number} of {listing}: "{row["video"]}" leads out of {folder}')
+        entries.append((path, row["caption"]))
+    return entries

@@ -1,0 +1,68 @@
+"""`cascade train STAGE`: train one stage of a preset, or all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.errors import ModelError
+from models.presets import PRESETS, InvalidParameter
+
+console = Console()
+STAGES = ("keyframes", "interpolation", "super-resolution", "autoencoder", "expert-translation")
+
+
+def train(
+    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}, or all.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the runs; a run there goes on.")],
+    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
+    data: Annotated[
+        Path | None, typer.Option(help="CSV or JSON lines of video files and captions; else moving shapes.")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the checkpoints to start from, replaced as stages are done; OUTPUT/checkpoints."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the whole run.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many more steps of a stage.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="Mixed precision: no, bf16 or fp16.")] = "no",
+    save_every: Annotated[int, typer.Option(min=1, help="Save the state every so many steps.")] = 500,
+    sample_every: Annotated[int, typer.Option(min=1, help="Draw a sample sheet every so many steps.")] = 500,
+) -> None:
+    """Train by the preset's recipes; goes on where the output folder stands. On several GPUs: accelerate launch."""
+    from models.training.loop import Rhythm
+    from service.local_training import TrainingRun
+
+    folder = checkpoints or output / "checkpoints"
+    run = TrainingRun(preset, output, folder, data, seed, precision, Rhythm(save_every, sample_every))
+    for name in STAGES if stage == "all" else (stage,):
+        with _bar() as bar:
+            task = bar.add_task(name, total=None, loss=float("nan"), rate=0.0)
+
+            def report(progress: Any, bar: Progress = bar, task: Any = task) -> None:
+                seen = {"loss": progress.loss, "rate": progress.clips_per_s}
+                bar.update(task, total=progress.steps, completed=progress.step, **seen)
+
+            try:
+                done = run.train(name, report, steps)
+            except (ModelError, InvalidParameter, ValueError) as error:
+                raise typer.BadParameter(str(error)) from error
+        console.print(f"{name}: {'trained' if done else 'to be continued'}, in {output / name}")
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} clips/s"),
+        TimeRemainingColumn(),
+    )

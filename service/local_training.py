@@ -1,0 +1,93 @@
+"""Training in this process: what `cascade train` does. Imports torch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.checkpoint_files import read_weights
+from models.checkpoints import Checkpoints
+from models.conversion import initialise
+from models.presets import get_preset
+from models.random_checkpoints import create_random_shapes
+from models.training.loop import Progress, Rhythm, Training
+from models.training.moving_shapes import MovingShapes
+from models.training.recipes import RECIPES
+from models.training.stages import TRAININGS
+from models.training.video_files import VideoFiles
+
+STARTS_FROM = {"interpolation": "keyframes"}
+"""Stages that begin with the weights of another (Show-1, section 3.4)."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What all stages of a run share.
+
+    Attributes:
+        data: a list of video files and captions; None draws moving shapes.
+        checkpoints: folder of the checkpoints to start from; trained ones take their place there.
+        output: folder of the runs, one a stage.
+    """
+
+    preset: str
+    output: Path
+    checkpoints: Path
+    data: Path | None = None
+    seed: int = 0
+    precision: str = "no"
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+    def train(self, stage: str, report: Callable[[Progress], None], steps: int | None = None) -> bool:
+        """Train a stage to the end of its recipe, or for `steps` more; whether it is at its end.
+
+        Raises:
+            ValueError: there is no such stage, or no recipe for the preset.
+            InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+        """
+        training = self._prepare(stage)
+        training.run(report, steps)
+        result = training.folder / "checkpoint"
+        if not result.is_dir():
+            return False
+        self._install(result, training.source)
+        return True
+
+    def _prepare(self, stage: str) -> Training:
+        if self.preset not in RECIPES:
+            raise ValueError(
+                f'there is no recipe for preset "{self.preset}"; choose one of {", ".join(RECIPES)}'
+            )
+        if stage not in TRAININGS:
+            raise ValueError(f'there is no training of "{stage}"; choose one of {", ".join(TRAININGS)}')
+        kind, training = TRAININGS[stage]
+        cascade = get_preset(self.preset)
+        spec = cascade.stage(kind)
+        if self.preset == "shapes":
+            create_random_shapes(self.checkpoints)
+        found = Checkpoints(self.checkpoints)
+        learning = training.load(spec, RECIPES[self.preset][stage], found)
+        if stage in STARTS_FROM:
+            first = next(other for other in cascade.stages if other.kind == STARTS_FROM[stage])
+            initialise(learning.unet, read_weights(found.path(first.checkpoint) / "unet"))
+        size = (spec.frames, spec.height, spec.width)
+        return Training(
+            stage=learning,
+            clips=MovingShapes("train", *size, self.seed)
+            if self.data is None
+            else VideoFiles(self.data, *size),
+            folder=self.output / stage,
+            source=found.path(spec.checkpoint),
+            seed=self.seed,
+            precision=self.precision,
+            rhythm=self.rhythm,
+        )
+
+    def _install(self, result: Path, target: Path) -> None:
+        """Put a trained checkpoint where the stages behind it, and the workers, look for it."""
+        if not target.resolve().is_relative_to(self.checkpoints.resolve()):
+            return  # a hub's cache is not ours to change
+        shutil.rmtree(target)
+        shutil.copytree(result, target)

@@ -1,0 +1,184 @@
+"""Training of every stage: what learns, what it is shown, and that a run goes on to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from models.cascade import generate
+from models.checkpoint_files import read_weights
+from models.checkpoints import Checkpoints
+from models.conversion import initialise
+from models.execution import Execution
+from models.networks.temporal import is_temporal
+from models.presets import SHAPES
+from models.training.batch import random_crop
+from models.training.captions import CaptionEncoder
+from models.training.diffusion import draw_timesteps, noised, prediction_loss
+from models.training.loop import Progress, Rhythm, Training
+from models.training.moving_shapes import MovingShapes
+from models.training.recipes import RECIPES, Phase, Recipe
+from models.training.stages import TRAININGS
+
+RECIPE = Recipe(phases=())
+SMALL: dict[str, tuple[Phase, ...]] = {
+    "keyframes": (Phase(2, 2, "spatial"), Phase(2, 1)),
+    "interpolation": (Phase(4, 1),),
+    "super-resolution": (Phase(4, 1, crop=(40, 64)),),
+    "autoencoder": (Phase(4, 2, crop=(64, 64)),),
+    "expert-translation": (Phase(4, 1),),
+}
+
+
+def training(
+    stage: str, checkpoints: Path, folder: Path, phases: tuple[Phase, ...] | None = None
+) -> Training:
+    kind, kind_of_training = TRAININGS[stage]
+    spec = replace(SHAPES.stage(kind), steps=2)
+    recipe = replace(RECIPES["shapes"][stage], phases=phases or SMALL[stage])
+    found = Checkpoints(checkpoints)
+    return Training(
+        kind_of_training.load(spec, recipe, found),
+        MovingShapes(
+            "train",
+            min(spec.frames, 9) if stage == "expert-translation" else spec.frames,
+            spec.height,
+            spec.width,
+        ),
+        folder,
+        found.path(spec.checkpoint),
+        rhythm=Rhythm(save_every=1, sample_every=1000),
+    )
+
+
+def losses(run: Training, steps: int | None = None) -> list[float]:
+    seen: list[Progress] = []
+    run.run(seen.append, steps)
+    return [progress.loss for progress in seen]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_a_run_that_was_cut_goes_on_to_the_bit(stage: str, shapes_checkpoints: Path, tmp_path: Path) -> None:
+    whole = losses(training(stage, shapes_checkpoints, tmp_path / "whole"))
+    cut = losses(training(stage, shapes_checkpoints, tmp_path / "cut"), steps=3)
+    assert cut == whole[:3]
+    assert not (tmp_path / "cut" / "checkpoint").exists()
+    assert losses(training(stage, shapes_checkpoints, tmp_path / "cut")) == whole[3:]
+    results = [tmp_path / name / "checkpoint" for name in ("whole", "cut")]
+    parts = [part.name for part in results[0].iterdir() if part.is_dir()]
+    trained = "vae" if stage == "autoencoder" else "unet"
+    assert trained in parts
+    first, second = (read_weights(result / trained) for result in results)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    source = read_weights(training(stage, shapes_checkpoints, tmp_path / "new").source / trained)
+    assert any(not torch.equal(first[name], source[name].to(first[name])) for name in first)
+
+
+@pytest.mark.slow
+def test_what_was_trained_runs_in_the_cascade(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    run = training("keyframes", shapes_checkpoints, tmp_path / "run", (Phase(2, 2, "spatial"),))
+    losses(run)
+    (tmp_path / "checkpoints" / "shapes").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoint").rename(tmp_path / "checkpoints" / "shapes" / "keyframes")
+    (spec, *_) = SHAPES.resolve(steps={"keyframes": 2})
+    found = Checkpoints(tmp_path / "checkpoints")
+    quiet: Callable[..., None] = lambda *_: None  # noqa: E731
+    clip = generate((spec,), "a red circle", (7,), found, lambda _: Execution(), None, quiet, quiet)
+    assert clip.frames.shape == (1, 8, 3, 20, 32)
+
+
+@pytest.mark.slow
+def test_the_loss_falls(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    seen = losses(
+        training(
+            "autoencoder", shapes_checkpoints, tmp_path, (Phase(60, 8, learning_rate=2e-3, crop=(32, 32)),)
+        )
+    )
+    assert sum(seen[-5:]) < 0.8 * sum(seen[:5])
+
+
+def test_a_phase_trains_the_layers_it_names(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    stage = training("keyframes", shapes_checkpoints, tmp_path).stage
+    temporal = {name for name, _ in stage.unet.named_parameters() if is_temporal(name)}
+    everything = {name for name, _ in stage.unet.named_parameters()}
+    for trainable, expected in (
+        ("temporal", temporal),
+        ("spatial", everything - temporal),
+        ("all", everything),
+    ):
+        stage.select(trainable)
+        assert {name for name, p in stage.unet.named_parameters() if p.requires_grad} == expected
+
+
+def test_interpolation_begins_as_keyframes_with_new_channels_at_zero(shapes_checkpoints: Path) -> None:
+    found = Checkpoints(shapes_checkpoints)
+    keyframes = read_weights(shapes_checkpoints / "shapes" / "keyframes" / "unet")
+    unet = found.pixel_unet("shapes/interpolation", Execution(device="cpu"))
+    result = initialise(unet, keyframes)
+    assert result.left == ()
+    assert torch.equal(unet.conv_in.weight[:, :3], keyframes["conv_in.weight"])
+    assert not unet.conv_in.weight[:, 3:].any()
+
+
+def test_the_expert_never_sees_the_last_tenth_of_the_schedule() -> None:
+    recipe = RECIPES["shapes"]["expert-translation"]
+    drawn = draw_timesteps(20_000, recipe, torch.Generator().manual_seed(0))
+    assert (int(drawn.min()), int(drawn.max())) == (0, 900)
+
+
+def test_timesteps_are_uniform_unless_high_noise_is_wanted() -> None:
+    generator = torch.Generator().manual_seed(0)
+    uniform = draw_timesteps(50_000, RECIPE, generator)
+    assert abs(float((uniform >= 600).float().mean()) - 0.4) < 0.01
+    often = draw_timesteps(50_000, replace(RECIPE, high_noise_share=0.5), generator)
+    assert abs(float((often >= 600).float().mean()) - 0.7) < 0.01
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_targets_are_the_papers(prediction_type: str) -> None:
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type)
+    clean = torch.randn(3, 2, 4, 5, 6)
+    sample, timesteps, target = noised(clean, RECIPE, scheduler, torch.Generator().manual_seed(0))
+    alpha = scheduler.alphas_cumprod[timesteps].sqrt()[:, None, None, None, None]
+    sigma = (1 - scheduler.alphas_cumprod[timesteps]).sqrt()[:, None, None, None, None]
+    noise = (sample - alpha * clean) / sigma
+    expected = noise if prediction_type == "epsilon" else alpha * noise - sigma * clean
+    torch.testing.assert_close(target, expected, atol=2e-3, rtol=1e-3)
+
+
+def test_channels_of_a_learned_variance_are_left_out_of_the_loss() -> None:
+    target = torch.zeros(1, 3, 2, 2, 2)
+    prediction = torch.cat([target + 2, target + 100], dim=1)
+    assert prediction_loss(prediction, target) == 4
+
+
+def test_captions_are_dropped_as_often_as_the_recipe_says(shapes_checkpoints: Path) -> None:
+    text = Checkpoints(shapes_checkpoints).t5("shapes/keyframes", Execution(device="cpu"))
+    captions = CaptionEncoder(text.tokenizer, text.encoder, trained=False, masked=True)
+    features = captions(["a red circle"] * 400, 0.25, torch.Generator().manual_seed(0))
+    kept = text.encode("a red circle", "")
+    same = [torch.allclose(one, kept.prompt[0], atol=1e-4) for one in features]
+    assert abs(sum(same) / 400 - 0.75) < 0.06
+    dropped = features[same.index(False)]
+    torch.testing.assert_close(dropped, kept.negative[0], atol=1e-4, rtol=1e-3)
+
+
+def test_a_crop_is_the_same_in_every_frame() -> None:
+    frames = torch.arange(2 * 3 * 1 * 20 * 32).float().reshape(2, 3, 1, 20, 32)
+    cut = random_crop(frames, (8, 8), torch.Generator().manual_seed(1))
+    assert cut.shape == (2, 3, 1, 8, 8)
+    assert torch.equal(cut[:, 1] - cut[:, 0], torch.full((2, 1, 8, 8), 20.0 * 32))
+
+
+def test_a_run_of_another_seed_is_not_gone_on_with(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    losses(training("autoencoder", shapes_checkpoints, tmp_path, (Phase(2, 1, crop=(32, 32)),)), steps=1)
+    other = training("autoencoder", shapes_checkpoints, tmp_path)
+    other.seed = 1
+    with pytest.raises(ValueError, match="seed 0"):
+        other.run(lambda _: None)
