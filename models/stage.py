@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,7 @@ class StageInputs:
         embeddings: of both, by the stage's text encoder.
         seeds: one per video of the batch; a seed fixes its video whatever else is in the batch.
         clip: the previous stage's output, batch of len(seeds); None for the first stage.
+        motion: an adapter for keyframes (`models.motion`); other stages leave it alone.
     """
 
     spec: StageSpec
@@ -34,6 +35,7 @@ class StageInputs:
     embeddings: PromptEmbeddings
     seeds: tuple[int, ...]
     clip: Clip | None = None
+    motion: Mapping[str, Tensor] | None = None
 
     def previous_frames(self, num_frames: int) -> Tensor:
         """The previous stage's frames (batch, num_frames, channels, height, width).

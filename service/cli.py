@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 from models.presets import MAX_SEED, PRESETS, InvalidParameter, StageKind, get_preset
-from service import cli_checkpoints, cli_client, cli_keys
+from service import cli_checkpoints, cli_client, cli_keys, cli_motions
+from service.cli_evaluate import evaluate
 from service.cli_train import train
 from service.client import Refused, progress_bars
 from service.demo import DemoFailed, download, make_video
@@ -31,8 +32,10 @@ app = typer.Typer(
 )
 app.add_typer(cli_checkpoints.app, name="checkpoints")
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_motions.app, name="motions")
 cli_client.add_commands(app)
 app.command()(train)
+app.command()(evaluate)
 console = Console()
 
 

@@ -34,6 +34,7 @@ def train(
         int | None, typer.Option(min=1, help="Stop after so many more steps of a stage.")
     ] = None,
     precision: Annotated[str, typer.Option(help="Mixed precision: no, bf16 or fp16.")] = "no",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that draw clips ahead.")] = 0,
     save_every: Annotated[int, typer.Option(min=1, help="Save the state every so many steps.")] = 500,
     sample_every: Annotated[int, typer.Option(min=1, help="Draw a sample sheet every so many steps.")] = 500,
 ) -> None:
@@ -42,9 +43,11 @@ def train(
     from service.local_training import TrainingRun
 
     folder = checkpoints or output / "checkpoints"
-    run = TrainingRun(preset, output, folder, data, seed, precision, Rhythm(save_every, sample_every))
+    run = TrainingRun(
+        preset, output, folder, data, seed, precision, workers, Rhythm(save_every, sample_every)
+    )
     for name in STAGES if stage == "all" else (stage,):
-        with _bar() as bar:
+        with training_bar() as bar:
             task = bar.add_task(name, total=None, loss=float("nan"), rate=0.0)
 
             def report(progress: Any, bar: Progress = bar, task: Any = task) -> None:
@@ -58,7 +61,8 @@ def train(
         console.print(f"{name}: {'trained' if done else 'to be continued'}, in {output / name}")
 
 
-def _bar() -> Progress:
+def training_bar() -> Progress:
+    """Steps, loss, clips per second and the time that is left."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -10,13 +10,15 @@ from pathlib import Path
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
 from models.conversion import initialise
-from models.presets import get_preset
+from models.presets import StageKind, get_preset
 from models.random_checkpoints import create_random_shapes
 from models.training.loop import Progress, Rhythm, Training
+from models.training.motion import OneVideo, train_motion
 from models.training.moving_shapes import MovingShapes
 from models.training.recipes import RECIPES
 from models.training.stages import TRAININGS
-from models.training.video_files import VideoFiles
+from models.training.video_files import VideoFiles, read_clip
+from workers.settings import get_settings
 
 STARTS_FROM = {"interpolation": "keyframes"}
 """Stages that begin with the weights of another (Show-1, section 3.4)."""
@@ -38,6 +40,7 @@ class TrainingRun:
     data: Path | None = None
     seed: int = 0
     precision: str = "no"
+    workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
 
     def train(self, stage: str, report: Callable[[Progress], None], steps: int | None = None) -> bool:
@@ -50,7 +53,7 @@ class TrainingRun:
         training = self._prepare(stage)
         training.run(report, steps)
         result = training.folder / "checkpoint"
-        if not result.is_dir():
+        if not result.is_dir() or training.source is None:
             return False
         self._install(result, training.source)
         return True
@@ -82,6 +85,7 @@ class TrainingRun:
             source=found.path(spec.checkpoint),
             seed=self.seed,
             precision=self.precision,
+            workers=self.workers,
             rhythm=self.rhythm,
         )
 
@@ -91,3 +95,26 @@ class TrainingRun:
             return  # a hub's cache is not ours to change
         shutil.rmtree(target)
         shutil.copytree(result, target)
+
+
+def motion_from_video(
+    video: Path,
+    caption: str,
+    preset: str,
+    stride: int,
+    scratch: Path,
+    report: Callable[[Progress], None],
+    steps: int | None = None,
+) -> bytes:
+    """An adapter of the preset's keyframes that moves as a video file does.
+
+    Raises:
+        ValueError: the video cannot be read or is too short.
+        InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+    """
+    spec = get_preset(preset).stage(StageKind.KEYFRAMES)
+    checkpoints = get_settings().checkpoints_dir
+    if preset == "shapes":
+        create_random_shapes(checkpoints)
+    frames = read_clip(video, spec.frames, spec.height, spec.width, stride)
+    return train_motion(spec, Checkpoints(checkpoints), OneVideo(frames, caption), scratch, report, steps)

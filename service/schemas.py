@@ -85,6 +85,10 @@ class CreateVideo(BaseModel):
         1,
         description="Make so many drafts with the seeds behind `seed`; the best goes on through the cascade.",
     )
+    motion: str | None = Field(
+        None,
+        description="A motion of the preset, by its name in `/v1/models`: how things move, whatever they are.",
+    )
     webhook_url: str | None = Field(
         None,
         description="Told by POST how the video ended, signed as Standard Webhooks says.",
@@ -238,6 +242,7 @@ class Video(BaseModel):
     stop_after: str | None = Field(description="A draft is completed with this stage's clip.")
     best_of: int
     drafts: list[DraftView] = Field(description="With `best_of`, all clips of the first stage.")
+    motion: str | None
     webhook_url: str | None
     metadata: dict[str, str]
     stages: list[StageView]
@@ -269,6 +274,7 @@ class Video(BaseModel):
             drafts=[
                 DraftView.of(index, draft, job, conveyor) for index, draft in enumerate(job.stages[0].drafts)
             ],
+            motion=job.request.motion and job.request.motion.name,
             webhook_url=job.request.webhook_url,
             metadata=dict(job.request.metadata),
             stages=[StageView.of(stage, conveyor, job.id) for stage in job.stages],
@@ -362,18 +368,20 @@ class ModelView(BaseModel):
     sizes: list[str]
     seconds: str
     example_prompts: list[str]
+    motions: list[str] = Field(description="Names that `motion` may take.")
     max_prompt_chars: int
     stages: list[StageModel]
 
     @classmethod
-    def of(cls, preset: Preset, max_prompt_chars: int) -> Self:
+    def of(cls, preset: Preset, conveyor: Conveyor) -> Self:
         return cls(
             id=preset.name,
             description=preset.description,
             sizes=[str(size) for size in preset.sizes],
             seconds=duration(preset.stages[-1]),
             example_prompts=list(preset.example_prompts),
-            max_prompt_chars=max_prompt_chars,
+            motions=[motion.name for motion in conveyor.motions.list(preset.name)],
+            max_prompt_chars=conveyor.settings.max_prompt_chars,
             stages=[StageModel.of(stage) for stage in preset.stages],
         )
 

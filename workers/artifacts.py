@@ -38,6 +38,7 @@ def stage_key(job: Job, kind: StageKind) -> str:
         "stages": [asdict(spec) for spec in upto],
         "prompt": job.request.prompt,
         "negative_prompt": job.request.negative_prompt,
+        "motion": job.request.motion and job.request.motion.sha256,
         "seeds": job.request.seeds if kind is kinds[0] else (job.seed,),
     }
     return f"{job_prefix(job.id)}{kind}/{_digest(inputs)}"

@@ -35,6 +35,7 @@ from workers.job import (
 )
 from workers.job_store import JobStore
 from workers.lease import Leases
+from workers.motions import Motions
 from workers.object_store import ObjectStore
 from workers.presence import Worker, live_workers
 from workers.redis_client import connect_redis
@@ -65,6 +66,7 @@ class Conveyor:
     api_keys: ApiKeys
     idempotency_keys: IdempotencyKeys
     webhooks: Webhooks
+    motions: Motions
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -85,6 +87,7 @@ class Conveyor:
             api_keys=ApiKeys(redis),
             idempotency_keys=IdempotencyKeys(redis),
             webhooks=Webhooks(redis, jobs, settings),
+            motions=Motions(redis, objects),
         )
 
     def submit(self, request: JobRequest, project: str = "default", job_id: str | None = None) -> Job:

@@ -89,11 +89,26 @@ class StageOutput:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """An adapter of a preset's keyframes network (`models.motion`); `sha256` is of its bytes."""
+
+    preset: str
+    name: str
+    sha256: str
+    added_at: float
+
+    @property
+    def key(self) -> str:
+        """Where its bytes are in the object store."""
+        return f"motions/{self.preset}/{self.name}/{self.sha256[:32]}.safetensors"
+
+
+@dataclass(frozen=True)
 class JobRequest:
     """What the user asked for, checked against the preset. `steps` and `guidance_scale` are by stage kind.
 
     `stop_after` makes a draft: the job is completed with that stage's clip, and may be continued. `best_of` clips
-    of the first stage are made, the best goes on. `webhook_url` is told how the job ended. `retention_s` shortens
+    of the first stage are made, the best goes on. `motion` is an adapter for keyframes. `webhook_url` is told how the job ended. `retention_s` shortens
     how long the ended job is kept.
     """
 
@@ -106,6 +121,7 @@ class JobRequest:
     guidance_scale: Mapping[str, float] = field(default_factory=dict)
     stop_after: StageKind | None = None
     best_of: int = 1
+    motion: Motion | None = None
     webhook_url: str | None = None
     retention_s: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

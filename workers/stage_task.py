@@ -20,6 +20,7 @@ from models.contact_sheet import encode_contact_sheet
 from models.device import attention_kernel, measure_usage
 from models.errors import ModelError
 from models.execution import Execution
+from models.motion import unpack_motion
 from models.presets import InvalidParameter, StageKind, StageSpec
 from models.scorers import SCORERS
 from models.stage import Stage, StageInputs
@@ -195,7 +196,10 @@ class StageRunner:
                 raise ArtifactLost(f"stage {previous} has no clip on record")
             clip = unpack_clip(artifacts.get(artifact))
         seeds = request.seeds if previous is None else (job.seed,)
-        return StageInputs(spec, request.prompt, negative, embeddings, seeds, clip)
+        motion = None
+        if request.motion is not None and previous is None:
+            motion = unpack_motion(self.conveyor.motions.content(request.motion))
+        return StageInputs(spec, request.prompt, negative, embeddings, seeds, clip, motion)
 
     def _on_step(self, job_id: str, lease: Lease) -> Callable[[int, int], None]:
         """Record progress; stop the stage when the job is over, the lease lost or the time up."""

@@ -8,6 +8,7 @@ from einops import rearrange
 from models.clip import Clip
 from models.device import resident
 from models.guidance import guided_predictor
+from models.motion import with_motion
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import OnStep, StageInputs
 from models.stages.pixel_stage import PixelStage
@@ -24,7 +25,7 @@ class Keyframes(PixelStage):
         generators = seeded_generators(inputs.seeds)
         noise = draw_noise((CHANNELS, spec.frames, spec.height, spec.width), generators, self.device)
         self.scheduler.set_timesteps(spec.steps)
-        with resident(self.unet, self.execution):
+        with resident(self.unet, self.execution), with_motion(self.unet, inputs.motion):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
             video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
         return Clip(rearrange(video, "b c f h w -> b f c h w").cpu(), spec.fps)

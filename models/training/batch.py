@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Generator, Tensor
-
-from models.training.moving_shapes import MovingShapes
+from torch.utils.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,30 @@ class Batch:
 
 
 class Clips(Protocol):
-    """An endless source of clips by index."""
+    """An endless source of clips: items with `frames` (frames, 3, height, width) and a `caption`, by index."""
 
-    def __getitem__(self, index: int) -> object: ...
+    def __getitem__(self, index: int) -> Any: ...
 
 
-def draw_batch(clips: MovingShapes, first: int, size: int) -> Batch:
-    """The clips `first` to `first + size`."""
-    samples = [clips[index] for index in range(first, first + size)]
-    return Batch(torch.stack([sample.frames for sample in samples]), tuple(s.caption for s in samples))
+@dataclass(frozen=True)
+class Batches(Dataset[Batch]):
+    """Batches by number: number k holds the clips behind those of all numbers before, cropped at one random place."""
+
+    clips: Clips
+    size: int
+    crop: tuple[int, int] | None
+    seed: int
+
+    def __getitem__(self, number: int) -> Batch:
+        samples = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
+        frames = torch.stack([sample.frames for sample in samples])
+        cropped = random_crop(frames, self.crop, seeded(self.seed, number, "data"))
+        return Batch(cropped, tuple(sample.caption for sample in samples))
+
+
+def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generator:
+    """The randomness of one batch, for one purpose: the same wherever and whenever it is asked for."""
+    return Generator().manual_seed((seed << 40) + (number << 1) + (purpose == "loss"))
 
 
 def random_crop(frames: Tensor, crop: tuple[int, int] | None, generator: Generator) -> Tensor:
@@ -39,4 +53,4 @@ def random_crop(frames: Tensor, crop: tuple[int, int] | None, generator: Generat
         int(torch.randint(size - part + 1, (), generator=generator))
         for size, part in zip(frames.shape[-2:], crop, strict=True)
     )
-    return frames[..., top : top + crop[0], left : left + crop[1]]
+    return frames[..., top : top + crop[0], left : left + crop[1]].clone()

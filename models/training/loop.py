@@ -18,10 +18,11 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Generator, nn
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from models.contact_sheet import contact_sheet
-from models.training.batch import Batch, draw_batch, random_crop
+from models.training.batch import Batch, Batches, seeded
 from models.training.recipes import Phase
 from models.training.stages import StageTraining
 
@@ -54,16 +55,18 @@ class Training:
         stage: what learns.
         clips: by index; step k of process r sees its own.
         folder: of the run: `state/` to go on from, `samples/`, `logs/` for TensorBoard, `checkpoint/` the result.
-        source: the checkpoint that the result is laid over.
+        source: the checkpoint that the result is laid over; None where the result stands alone.
         precision: `no`, `bf16` or `fp16`: mixed precision by accelerate.
+        workers: processes that draw clips ahead; 0 draws them in between.
     """
 
     stage: StageTraining
     clips: Any
     folder: Path
-    source: Path
+    source: Path | None
     seed: int = 0
     precision: str = "no"
+    workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
 
     def run(self, report: Callable[[Progress], None], steps: int | None = None) -> None:
@@ -108,13 +111,14 @@ class Training:
         if span.start > first:
             optimizer.load_state_dict(self._state("optimizer.pt"))
         stage, optimizer = accelerator.prepare(self.stage, optimizer)
+        batches = self._batches(phase, span, accelerator)
         for step in span:
             started = time.monotonic()
             for group in optimizer.param_groups:
                 group["lr"] = phase.learning_rate * min(1.0, (step - first + 1) / recipe.warmup)
             loss = 0.0
-            for part in range(recipe.accumulation):
-                batch, generator = self._batch(phase, step, part, accelerator)
+            for _ in range(recipe.accumulation):
+                batch, generator = next(batches)
                 with accelerator.accumulate(stage), accelerator.autocast():
                     value = stage(batch, phase, generator)
                     accelerator.backward(value)
@@ -134,14 +138,23 @@ class Training:
             ):
                 self._save(step + 1, ema, accelerator.unwrap_model(stage), optimizer)
 
-    def _batch(self, phase: Phase, step: int, part: int, accelerator: Accelerator) -> tuple[Batch, Generator]:
-        """The clips and the randomness of one step, of one process."""
-        recipe, world = self.stage.recipe, accelerator.num_processes
-        number = (step * recipe.accumulation + part) * world + accelerator.process_index
-        generator = Generator().manual_seed((self.seed << 32) + number)
-        batch = draw_batch(self.clips, number * phase.batch_size, phase.batch_size)
-        frames = random_crop(batch.frames, phase.crop, generator).to(accelerator.device)
-        return Batch(frames, batch.captions), generator
+    def _batches(
+        self, phase: Phase, span: range, accelerator: Accelerator
+    ) -> Iterator[tuple[Batch, Generator]]:
+        """The batches of this process, drawn ahead by `workers` processes, each with the randomness of its loss."""
+        parts, world = self.stage.recipe.accumulation, accelerator.num_processes
+        numbers = range(
+            span.start * parts * world + accelerator.process_index, span.stop * parts * world, world
+        )
+        loader = DataLoader(
+            Batches(self.clips, phase.batch_size, phase.crop, self.seed),
+            batch_size=None,
+            sampler=numbers,
+            num_workers=self.workers,
+        )
+        for number, batch in zip(numbers, loader, strict=True):
+            frames = batch.frames.to(accelerator.device, non_blocking=True)
+            yield Batch(frames, batch.captions), seeded(self.seed, number, "loss")
 
     def _look(self, progress: Progress, log: SummaryWriter, ema: EMAModel) -> None:
         """Log a step, and now and then draw samples with the averaged weights."""
@@ -149,7 +162,8 @@ class Training:
         log.add_scalar("clips per second", progress.clips_per_s, progress.step)
         if progress.step % self.rhythm.sample_every == 0:
             with self._averaged(ema):
-                batch = draw_batch(self.clips, 0, 1)
+                batch = Batches(self.clips, 1, None, self.seed)[0]
+                batch = Batch(batch.frames.to(ema.shadow_params[0].device), batch.captions)
                 clip = self.stage.sample(batch, self.seed)
             (self.folder / "samples").mkdir(exist_ok=True)
             sheet = contact_sheet(clip.to_uint8()[0])
@@ -203,8 +217,9 @@ class Training:
         return torch.load(self.folder / STATE / name, weights_only=True, map_location="cpu")
 
     def _write(self) -> None:
-        """The result: the source checkpoint with the trained parts laid over it."""
+        """The result: the trained parts, laid over the source checkpoint where there is one."""
         target = self.folder / "checkpoint"
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.source, target)
+        if self.source is not None:
+            shutil.copytree(self.source, target)
         self.stage.write(target, KEPT_DTYPE)

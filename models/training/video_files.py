@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 TRIES = 100
 
 
-class NoVideo(Exception):
+class NoVideo(ValueError):
     """A file cannot be read, or is too short."""
 
 
@@ -77,35 +77,50 @@ class VideoFiles:
         return self.entries[order[position]]
 
     def _clip(self, path: Path, rng: np.random.Generator) -> Tensor:
-        span = (self.frames - 1) * self.stride + 1
-        try:
-            with av.open(path) as container:
-                stream = container.streams.video[0]
-                count = stream.frames or sum(1 for _ in container.decode(video=0))
-                container.seek(0)
-                if count < span:
-                    raise NoVideo(f"it has {count} frames; {span} are needed")
-                first = int(rng.integers(count - span + 1))
-                wanted = range(first, first + span, self.stride)
-                images = [
-                    self._fitted(frame.to_image())
-                    for number, frame in enumerate(container.decode(video=0))
-                    if number in wanted
-                ]
-        except (av.FFmpegError, OSError, IndexError) as error:
-            raise NoVideo(str(error)) from error
-        if len(images) < self.frames:
-            raise NoVideo(f"only {len(images)} of {self.frames} frames could be decoded")
-        video = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        return video.float() / 127.5 - 1
+        return read_clip(path, self.frames, self.height, self.width, self.stride, rng)
 
-    def _fitted(self, image: Image.Image) -> np.ndarray:
-        """Crop the centre to the aspect, then resize with antialiasing."""
-        scale = min(image.width / self.width, image.height / self.height)
-        width, height = self.width * scale, self.height * scale
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        box = (left, top, left + width, top + height)
-        return np.asarray(image.resize((self.width, self.height), Image.Resampling.BICUBIC, box))
+
+def read_clip(
+    path: Path,
+    frames: int,
+    height: int,
+    width: int,
+    stride: int = 1,
+    rng: np.random.Generator | None = None,
+) -> Tensor:
+    """Frames of a video file from its start, or from a random place: (frames, 3, height, width) in [-1, 1].
+
+    Raises:
+        NoVideo
+    """
+    span = (frames - 1) * stride + 1
+    try:
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            count = stream.frames or sum(1 for _ in container.decode(video=0))
+            container.seek(0)
+            if count < span:
+                raise NoVideo(f"{path.name} has {count} frames; {span} are needed")
+            first = 0 if rng is None else int(rng.integers(count - span + 1))
+            wanted = range(first, first + span, stride)
+            images = [
+                _fitted(frame.to_image(), height, width)
+                for number, frame in enumerate(container.decode(video=0))
+                if number in wanted
+            ]
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise NoVideo(f"{path.name} cannot be read: {error}") from error
+    if len(images) < frames:
+        raise NoVideo(f"only {len(images)} of {frames} frames of {path.name} could be decoded")
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _fitted(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """Crop the centre to the aspect, then resize with antialiasing."""
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+    box = (left, top, left + width * scale, top + height * scale)
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC, box))
 
 
 def read_listing(listing: Path) -> list[tuple[Path, str]]:

@@ -16,6 +16,5 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 @router.get("", responses=problems(401, 403, 503))
 def list_models(_: Reader, conveyor: Connected) -> ModelList:
     """Presets with their stages, sizes and limits."""
-    settings = conveyor.settings
-    presets = [get_preset(name) for name in settings.presets]
-    return ModelList(data=[ModelView.of(preset, settings.max_prompt_chars) for preset in presets])
+    presets = [get_preset(name) for name in conveyor.settings.presets]
+    return ModelList(data=[ModelView.of(preset, conveyor) for preset in presets])

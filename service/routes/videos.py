@@ -35,7 +35,7 @@ from service.schemas import (
 from workers.artifacts import MP4, PNG, SAFETENSORS, WEBP
 from workers.conveyor import Conveyor
 from workers.errors import JobNotFound
-from workers.job import IllegalTransition, Job, JobRequest, JobStatus, StageStatus, choose_draft
+from workers.job import IllegalTransition, Job, JobRequest, JobStatus, Motion, StageStatus, choose_draft
 from workers.outbound import check_url
 from workers.settings import Settings
 
@@ -91,8 +91,9 @@ def _parsed(name: str, value: str) -> Any:
         raise ApiError(422, f"{name} in a form is written as JSON: {error}", name) from error
 
 
-def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
+def _job_request(body: CreateVideo, conveyor: Conveyor) -> JobRequest:
     """The request checked against its preset. Raises ApiError or InvalidParameter."""
+    settings = conveyor.settings
     _check_lengths(body.prompt, body.negative_prompt, settings)
     model = body.model or settings.presets[0]
     if model not in settings.presets:
@@ -108,6 +109,7 @@ def _job_request(body: CreateVideo, settings: Settings) -> JobRequest:
         guidance_scale=body.guidance_scale,
         stop_after=body.stop_after,
         best_of=body.best_of,
+        motion=_motion(model, body.motion, conveyor),
         webhook_url=body.webhook_url,
         retention_s=body.retention_s,
         metadata=body.metadata,
@@ -135,6 +137,17 @@ def _check_stop_after(request: JobRequest) -> None:
             f'preset "{request.preset}" has no stage {request.stop_after}; choose one of {", ".join(kinds)}'
         )
         raise ApiError(422, offered, "stop_after")
+
+
+def _motion(model: str, name: str | None, conveyor: Conveyor) -> Motion | None:
+    """The motion that a request names. Raises ApiError if the preset has none such."""
+    if name is None:
+        return None
+    motion = conveyor.motions.find(model, name)
+    if motion is None:
+        offered = ", ".join(known.name for known in conveyor.motions.list(model)) or "it has none"
+        raise ApiError(422, f'preset "{model}" has no motion "{name}"; choose from: {offered}', "motion")
+    return motion
 
 
 def _check_best_of(request: JobRequest, settings: Settings) -> None:
@@ -183,7 +196,7 @@ def create_video(
     ] = None,
 ) -> Video:
     """Queue a video."""
-    request = _job_request(body, conveyor.settings)
+    request = _job_request(body, conveyor)
     if conveyor.settings.log_prompts:
         logger.info('key %s asks for "%s"', caller.key_id, request.prompt)
     if idempotency_key is None:

@@ -44,6 +44,8 @@ function showModel() {
   options(form.elements.size, model.sizes.map((size) => [size, size.replace("x", " × ")]), model.sizes[0]);
   const stops = model.stages.slice(0, -1).map(({ kind }) => [kind, stageName(kind)]);
   options(form.elements.stop_after, [["", "the last stage"], ...stops], "");
+  options(form.elements.motion, [["", "as the prompt says"], ...model.motions.map((name) => [name, name])], "");
+  $("motion-field").hidden = model.motions.length === 0;
   $("prompt").maxLength = model.max_prompt_chars;
   $("examples").replaceChildren(
     ...model.example_prompts.map((prompt) =>

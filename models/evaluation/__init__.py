@@ -1,0 +1,1 @@
+"""Evaluation: what a cascade makes, measured."""

@@ -1,0 +1,61 @@
+"""Fine-tuning the temporal attention of keyframes on one video (Show-1, section 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from models.checkpoints import Checkpoints
+from models.motion import is_motion, motion_of, pack_motion
+from models.presets import StageSpec
+from models.training.loop import Progress, Rhythm, Training
+from models.training.recipes import Phase, Recipe, Trainable
+from models.training.stages import KeyframesTraining
+
+RECIPE = Recipe(phases=(Phase(300, 4, "temporal", 1e-4),), caption_dropout=0.1, ema_decay=0.95, warmup=20)
+
+
+@dataclass(frozen=True)
+class OneVideo:
+    """The same clip and caption for every index; an item of it is itself.
+
+    Attributes:
+        frames: float32 (frames, 3, height, width) in [-1, 1].
+    """
+
+    frames: torch.Tensor
+    caption: str
+
+    def __getitem__(self, _: int) -> OneVideo:
+        return self
+
+
+class MotionTraining(KeyframesTraining):
+    """Keyframes of which the temporal attention alone learns; the result is an adapter, not a checkpoint."""
+
+    def select(self, _: Trainable) -> None:
+        for name, parameter in self.unet.named_parameters():
+            parameter.requires_grad_(is_motion(name))
+
+    def write(self, folder: Path, _: torch.dtype) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "motion.safetensors").write_bytes(pack_motion(motion_of(self.unet)))
+
+
+def train_motion(
+    spec: StageSpec,
+    checkpoints: Checkpoints,
+    video: OneVideo,
+    folder: Path,
+    report: Callable[[Progress], None],
+    steps: int | None = None,
+) -> bytes:
+    """Fine-tune on one video of the spec's frames and size; the adapter, as safetensors."""
+    recipe = RECIPE if steps is None else replace(RECIPE, phases=(replace(RECIPE.phases[0], steps=steps),))
+    stage = MotionTraining.load(spec, recipe, checkpoints)
+    never = recipe.steps + 1
+    Training(stage, video, folder, None, rhythm=Rhythm(save_every=never, sample_every=never)).run(report)
+    return (folder / "checkpoint" / "motion.safetensors").read_bytes()

@@ -1,0 +1,45 @@
+"""`cascade evaluate`: measure a preset's cascade, and compare two reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.errors import ModelError
+from models.presets import PRESETS, InvalidParameter
+from workers.settings import get_settings
+
+console = Console()
+
+
+def evaluate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
+    ],
+    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
+    suite: Annotated[str, typer.Option(help="quick or shapes.")] = "quick",
+    against: Annotated[
+        Path | None, typer.Option(help="Folder of another report: print both side by side.")
+    ] = None,
+) -> None:
+    """Measure alignment and fidelity of every stage; writes report.json, report.md and report.html."""
+    from models.evaluation.report import compare, write_report
+    from service.local_evaluation import run_suite
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task(suite, total=None)
+        try:
+            records = run_suite(
+                preset, suite, output, get_settings(), lambda k, n: bar.update(task, completed=k, total=n)
+            )
+        except (ModelError, InvalidParameter, ValueError) as error:
+            raise typer.BadParameter(str(error)) from error
+    for file in write_report(output, f"{preset}, suite {suite}", records):
+        console.print(file)
+    if against is not None:
+        console.print(compare(output, against), markup=False, soft_wrap=True)

@@ -1,0 +1,34 @@
+"""Evaluation in this process: what `cascade evaluate` does. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from models.checkpoints import Checkpoints
+from models.evaluation.runner import Evaluation
+from models.evaluation.suites import SUITES
+from models.execution import Execution
+from models.presets import get_preset
+from models.random_checkpoints import create_random_shapes
+from workers.settings import Settings
+
+
+def run_suite(
+    preset: str, suite: str, output: Path, settings: Settings, report: Callable[[int, int], None]
+) -> list[dict[str, Any]]:
+    """The records of a suite's samples, made or found in `output`.
+
+    Raises:
+        ValueError: there is no such suite.
+        InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+    """
+    if suite not in SUITES:
+        raise ValueError(f'there is no suite "{suite}"; choose one of {", ".join(SUITES)}')
+    cascade = get_preset(preset)
+    if preset == "shapes":
+        create_random_shapes(settings.checkpoints_dir)
+    execution = Execution(device=settings.device, dtype=settings.dtype)
+    checkpoints = Checkpoints(settings.checkpoints_dir)
+    return Evaluation.load(cascade, SUITES[suite], output, checkpoints, execution).run(report)

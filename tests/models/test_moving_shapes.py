@@ -1,0 +1,97 @@
+"""The moving shapes dataset: deterministic, inside the picture, described truly, and split without overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.training.moving_shapes import (
+    BACKGROUNDS,
+    COLOURS,
+    COMBINATIONS,
+    MOTIONS,
+    SHAPES,
+    MovingShapes,
+    Scene,
+    canonical_caption,
+    is_held_out,
+    render,
+)
+
+RED_CIRCLE = Scene("circle", "red", "gray", "large", "moving right", 0.0, 0.5, travel=1.0)
+
+
+def test_an_index_fixes_its_clip_whatever_was_asked_before() -> None:
+    clips, again = (MovingShapes("train", 8, 20, 32, seed=5) for _ in range(2))
+    for index in (17, 0, 3):
+        assert torch.equal(clips[index].frames, again[index].frames)
+        assert clips[index].caption == again[index].caption
+    assert clips[0].scene != MovingShapes("train", 8, 20, 32, seed=6)[0].scene
+
+
+def test_keyframes_are_every_fourth_frame_of_the_clip() -> None:
+    for index in range(20):
+        scene = MovingShapes("train", 8, 20, 32)[index].scene
+        assert torch.equal(render(scene, 29, 20, 32)[::4], render(scene, 8, 20, 32))
+
+
+def test_a_picture_is_its_large_one_made_small() -> None:
+    small = render(RED_CIRCLE, 3, 40, 64)
+    large = render(RED_CIRCLE, 3, 160, 256)
+    reduced = torch.nn.functional.interpolate(large, size=(40, 64), mode="area")
+    assert (small - reduced).abs().mean() < 0.01
+
+
+def test_colours_and_places_are_those_of_the_scene() -> None:
+    frames = (render(RED_CIRCLE, 29, 160, 256) + 1) * 127.5
+    assert np.allclose(frames[0, :, 2, 2], BACKGROUNDS["gray"], atol=0.5)
+    # The large circle's radius is 0.28 of the height, 0.02 stay free: its centre begins at 0.3 of the height.
+    assert np.allclose(frames[0, :, 80, 48], COLOURS["red"], atol=0.5)
+    assert np.allclose(frames[-1, :, 80, 256 - 48], COLOURS["red"], atol=0.5)
+    assert np.allclose(frames[-1, :, 80, 48], BACKGROUNDS["gray"], atol=0.5)
+
+
+def test_nothing_leaves_the_picture() -> None:
+    for index in range(100):
+        sample = MovingShapes("train", 8, 160, 256)[index]
+        border = torch.cat([sample.frames[:, :, 0], sample.frames[:, :, -1]], dim=-1)
+        assert border.amax(dim=-1).sub(border.amin(dim=-1)).max() < 0.02, sample.scene
+
+
+def test_captions_name_what_is_there() -> None:
+    for index in range(200):
+        sample = MovingShapes("train", 8, 20, 32)[index]
+        assert sample.caption == sample.caption.lower()
+        assert sample.scene.colour in sample.caption
+        assert sample.scene.shape in sample.caption
+    assert canonical_caption(RED_CIRCLE) == "a red circle moving right on a gray background"
+
+
+def test_held_out_combinations_are_never_trained_on() -> None:
+    held_out = set(COMBINATIONS["held-out"])
+    assert not held_out & set(COMBINATIONS["train"])
+    assert 0.08 < len(held_out) / (len(SHAPES) * len(COLOURS) * len(MOTIONS)) < 0.12
+    assert not is_held_out("circle", "red", "moving right")
+    for split in ("train", "held-out"):
+        for index in range(300):
+            scene = MovingShapes(split, 1, 20, 32)[index].scene
+            assert is_held_out(scene.shape, scene.colour, scene.motion) == (split == "held-out")
+            if scene.second:
+                assert not is_held_out(scene.second.shape, scene.second.colour, "standing still")
+
+
+def test_all_there_is_comes_up() -> None:
+    scenes = [MovingShapes("train", 1, 20, 32)[index].scene for index in range(1500)]
+    assert {scene.shape for scene in scenes} == set(SHAPES)
+    assert {scene.colour for scene in scenes} == set(COLOURS)
+    assert {scene.motion for scene in scenes} == set(MOTIONS)
+    assert {scene.background for scene in scenes} == set(BACKGROUNDS)
+    assert 0.2 < sum(scene.second is not None for scene in scenes) / len(scenes) < 0.3
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(ValueError, match="landscape"):
+        render(RED_CIRCLE, 8, 32, 20)
+    with pytest.raises(IndexError):
+        MovingShapes("train", 8, 20, 32)[-1]

@@ -1,0 +1,69 @@
+"""Motions by name: added, offered, asked for and removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.embedded import Credentials
+from workers.artifacts import stage_key
+from workers.conveyor import Conveyor
+from workers.errors import ArtifactLost
+
+
+def test_a_motion_is_offered_asked_for_and_removed(client: httpx.Client, conveyor: Conveyor) -> None:
+    asked = {"prompt": "a red circle", "motion": "zigzag"}
+    refused = client.post("/v1/videos", json=asked)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "motion")
+    assert "it has none" in refused.json()["detail"]
+    first = conveyor.motions.add("shapes", "zigzag", b"adapter")
+    assert client.get("/v1/models").json()["data"][0]["motions"] == ["zigzag"]
+    video = client.post("/v1/videos", json=asked).json()
+    assert video["motion"] == "zigzag"
+    job = conveyor.jobs.get(video["id"])
+    assert conveyor.motions.content(job.request.motion) == b"adapter"
+
+    conveyor.motions.add("shapes", "zigzag", b"another")
+    assert conveyor.motions.content(first) == b"adapter"
+    later = conveyor.jobs.get(client.post("/v1/videos", json=asked).json()["id"])
+    kind = job.stages[0].kind
+    assert stage_key(later, kind).split("/")[-1] != stage_key(job, kind).split("/")[-1]
+
+    assert conveyor.motions.remove("shapes", "zigzag")
+    assert not conveyor.motions.remove("shapes", "zigzag")
+    assert client.post("/v1/videos", json=asked).status_code == 422
+    for motion in (first, later.request.motion):
+        with pytest.raises(ArtifactLost):
+            conveyor.motions.content(motion)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "Zig Zag", "a" * 65, "-x"])
+def test_names_are_plain(name: str, conveyor: Conveyor) -> None:
+    with pytest.raises(ValueError):
+        conveyor.motions.add("shapes", name, b"adapter")
+
+
+def test_motions_on_the_command_line(servers: Credentials, conveyor: Conveyor, tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"adapter")
+
+    def motions(*args: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {
+            "CASCADE_REDIS_URL": servers.redis_url,
+            "CASCADE_S3_ENDPOINT_URL": servers.s3_endpoint_url,
+            "CASCADE_S3_ACCESS_KEY": servers.s3_access_key,
+            "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
+            "CASCADE_S3_BUCKET": "test-gateway",
+        }
+        command = [sys.executable, "-m", "service.cli", "motions", *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert motions("add", "zigzag", str(tmp_path / "x.safetensors")).returncode == 0
+    assert "zigzag" in motions("list").stdout
+    assert motions("remove", "zigzag").returncode == 0
+    assert motions("remove", "zigzag").returncode == 1
+    assert motions("add", "Zig", str(tmp_path / "x.safetensors")).returncode == 2
