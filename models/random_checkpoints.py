@@ -40,7 +40,7 @@ KEYFRAMES = PixelUNetConfig(
         "SimpleCrossAttnDownBlock3D",
     ),
     up_block_types=("SimpleCrossAttnUpBlock3D", "SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
-    block_out_channels=(32, 64, 96),
+    block_out_channels=(32, 64, 80),
     layers_per_block=1,
     attention_head_dim=(16, 16, 8),
     attention_across_space=(False, False, True),

@@ -76,7 +76,7 @@ class Training:
             mixed_precision=self.precision, gradient_accumulation_steps=recipe.accumulation
         )
         # The weights that are kept follow those that learn (all of them: a later phase may train others).
-        ema = EMAModel(self.stage.parameters(), decay=recipe.ema_decay, use_ema_warmup=True)
+        ema = EMAModel(self.stage.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, foreach=True)
         ema.to(accelerator.device)
         done = self._load(ema)
         last = recipe.steps if steps is None else min(recipe.steps, done + steps)

@@ -72,16 +72,18 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         # learning with the temporal ones, the text encoder learns too, and noisy timesteps are drawn more often.
         "keyframes": Recipe(
             phases=(
-                Phase(4_000, 64, "spatial", 6e-4),
-                Phase(24_000, 16, "all", 4e-4),
+                Phase(3_000, 128, "spatial", 6e-4),
+                Phase(8_000, 64, "all", 4e-4),
             ),
             train_text=True,
             high_noise_share=0.3,
         ),
-        "interpolation": Recipe(phases=(Phase(8_000, 16),)),
-        "super-resolution": Recipe(phases=(Phase(10_000, 8, crop=(40, 64)), Phase(2_000, 2))),
-        "autoencoder": Recipe(phases=(Phase(8_000, 32, learning_rate=5e-4, crop=(64, 64)), Phase(1_000, 4))),
-        "expert-translation": Recipe(phases=(Phase(8_000, 2),), train_text=True, max_timestep=900),
+        "interpolation": Recipe(phases=(Phase(3_000, 32),)),
+        "super-resolution": Recipe(phases=(Phase(4_000, 16, crop=(40, 64)), Phase(500, 4))),
+        "autoencoder": Recipe(
+            phases=(Phase(4_000, 64, learning_rate=5e-4, crop=(64, 64)), Phase(500, 8)),
+        ),
+        "expert-translation": Recipe(phases=(Phase(4_000, 8),), train_text=True, max_timestep=900),
     },
     "show-1": {
         "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", 1e-4),)),

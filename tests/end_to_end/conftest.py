@@ -40,6 +40,7 @@ class Up:
                 "CASCADE_CHECKPOINTS_DIR": str(self.checkpoints),
                 "CASCADE_PORT": str(self.port),
                 "CASCADE_LEASE_S": "2",
+                "CASCADE_WEBHOOK_PRIVATE_TARGETS": "true",
                 "CASCADE_DRAIN_S": "1",
             },
             stdout=(self.data_dir.parent / "up.log").open("ab"),

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import av
 import httpx
 import numpy as np
 import pytest
+from standardwebhooks import Webhook
 
 from models.presets import StageKind
 
@@ -74,6 +77,31 @@ def test_the_best_of_several_drafts_goes_on_as_a_video_of_its_seed_would(up: Up)
     other = next(draft for draft in video["drafts"] if not draft["chosen"])
     first, second = (frames_of(url).astype(int) for url in (chosen["preview_url"], other["preview_url"]))
     assert np.abs(first - second).mean() > 10
+
+
+def test_the_end_of_a_video_is_told_by_the_housekeeper(up: Up) -> None:
+    received: list[tuple[dict[str, str], bytes]] = []
+
+    class Target(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            received.append((dict(self.headers), body))
+            self.send_response(204)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/hook"
+        video_id = up.post(stop_after="keyframes", webhook_url=url)
+        up.wait_until(lambda: bool(received))
+        server.shutdown()
+    headers, body = received[0]
+    secret = httpx.get(f"{up.url}/v1/webhooks/secret").json()["secret"]
+    message = Webhook(secret).verify(body, headers)
+    assert (message["type"], message["data"]["id"]) == ("video.completed", video_id)
+    up.wait_until(
+        lambda: httpx.get(f"{up.url}/v1/videos/{video_id}/deliveries").json()["data"][0]["taken"], 10
+    )
 
 
 def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DDIMScheduler
+from safetensors.torch import load_file
 
 from models.cascade import generate
 from models.checkpoint_files import read_weights
@@ -182,3 +183,14 @@ def test_a_run_of_another_seed_is_not_gone_on_with(shapes_checkpoints: Path, tmp
     other.seed = 1
     with pytest.raises(ValueError, match="seed 0"):
         other.run(lambda _: None)
+
+
+def test_the_small_cascade_fits_into_the_repository(shapes_checkpoints: Path) -> None:
+    """24 MiB in half precision, all stages together."""
+    parameters = 0
+    for stage in (shapes_checkpoints / "shapes").iterdir():
+        for part in ("unet", "vae", "text_encoder"):
+            if (stage / part).is_dir():
+                for file in (stage / part).glob("*.safetensors"):
+                    parameters += sum(tensor.numel() for tensor in load_file(file).values())
+    assert parameters * 2 < 24 * 2**20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from ipaddress import ip_address
 
 import openai
 import pytest
+import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from workers.conveyor import Conveyor
@@ -199,6 +202,25 @@ def test_a_name_that_resolves_differently_the_second_time_changes_nothing(
     with pytest.raises(TargetRefused, match="Connect"):
         post(f"http://rebinding.example:{port}/", "{}", {}, public_only)
     assert (len(resolved), target.received) == (1, [])
+
+
+def test_https_is_for_the_host_of_the_url_and_its_certificate_is_checked(settings: Settings) -> None:
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("hooks.example").configure_cert(context)  # of an authority that no one trusts
+    context.sni_callback = lambda _, name, __: names.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                context.wrap_socket(server.accept()[0], server_side=True)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        with pytest.raises(TargetRefused, match="certificate verify failed"):
+            post(f"https://localhost:{server.getsockname()[1]}/", "{}", {}, settings)
+        thread.join(5)
+    assert names == ["localhost"]
 
 
 @pytest.mark.parametrize(
