@@ -196,8 +196,12 @@ def test_the_page_goes_on_when_the_gateway_is_back(browser: Browser, up: Up) -> 
     page = browser.new_page()
     page.goto(up.url)
     video_id = ask(page, super_resolution_steps=8)
-    os.kill(up.pid_of("service.cli gateway"), signal.SIGKILL)
-    expect(page.locator("#banner")).to_contain_text("cannot be reached", timeout=LONG_MS)
+    os.kill(up.process.pid, signal.SIGSTOP)  # else the gateway may be back before the page asks it anything
+    try:
+        os.kill(up.pid_of("service.cli gateway"), signal.SIGKILL)
+        expect(page.locator("#banner")).to_contain_text("cannot be reached", timeout=LONG_MS)
+    finally:
+        os.kill(up.process.pid, signal.SIGCONT)
     expect(page.locator("#banner")).to_be_hidden(timeout=LONG_MS)
     last = card(page, video_id).locator('[data-stage="expert-translation"] video')
     expect(last).to_be_visible(timeout=LONG_MS)
