@@ -29,6 +29,7 @@ from models.presets import (
     VideoToVideoOptions,
 )
 
+SHIPPED = Path(__file__).parent / "weights"
 CHECKSUMS = "SHA256SUMS"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
@@ -70,9 +71,10 @@ def _stage_checkpoint(spec: StageSpec) -> Needed:
 
 
 def locate(folder: Path, name: str) -> Path | None:
-    """Where a checkpoint is on this machine, below `folder` or in the hub's cache; None if nowhere."""
-    if (folder / name).is_dir():
-        return folder / name
+    """Where a checkpoint is on this machine: below `folder`, shipped, or in the hub's cache; None if nowhere."""
+    for place in (folder / name, SHIPPED / name):
+        if place.is_dir():
+            return place
     try:
         return hub_snapshot(name, local_files_only=True)
     except (LocalEntryNotFoundError, HFValidationError):

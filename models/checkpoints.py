@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
 
-from models.checkpoint_files import hub_snapshot, misfits, read_json, read_weights
+from models.checkpoint_files import SHIPPED, hub_snapshot, misfits, read_json, read_weights
 from models.device import place, resolve_device, resolve_dtype, text_execution
 from models.errors import CheckpointError
 from models.execution import Execution
@@ -47,7 +47,8 @@ Network = TypeVar("Network", bound=nn.Module)
 class Checkpoints:
     """Finds checkpoints by name and loads their parts.
 
-    A name such as `shapes/keyframes` is a directory below `folder` if there is one, else a hub repository.
+    A name such as `shapes/keyframes` is a directory below `folder` if there is one, else one that is shipped with
+    the project, else a hub repository.
     All methods raise CheckpointError, which names what is missing or misfits and where it was looked for.
     """
 
@@ -56,16 +57,18 @@ class Checkpoints:
 
     def path(self, name: str) -> Path:
         """The directory of a checkpoint, downloaded from the hub if need be."""
-        local = self.folder / name
-        if not local.resolve().is_relative_to(self.folder.resolve()):
-            raise CheckpointError(f'checkpoint name "{name}" leads out of {self.folder}')
-        if local.is_dir():
-            return local
+        for folder in (self.folder, SHIPPED):
+            local = folder / name
+            if not local.resolve().is_relative_to(folder.resolve()):
+                raise CheckpointError(f'checkpoint name "{name}" leads out of {folder}')
+            if local.is_dir():
+                return local
         try:
             return hub_snapshot(name)
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             raise CheckpointError(
-                f'checkpoint "{name}" is neither the directory {local} nor to be had from the hub: {error}'
+                f'checkpoint "{name}" is neither the directory {self.folder / name}, nor shipped with the project, '
+                f"nor to be had from the hub: {error}"
             ) from error
 
     def available(self, name: str) -> bool:

@@ -331,6 +331,7 @@ SHAPES = Preset(
     name="shapes",
     description="A small cascade of moving shapes, 29 frames of 256x160; runs on a CPU.",
     sizes=(Size(256, 160), Size(128, 80)),
+    scorer="text-video",
     example_prompts=(
         "a red circle moving right on a gray background",
         "a blue square moving up on a white background",

@@ -34,16 +34,14 @@ CAPTION_WORDS = (
 KEYFRAMES = PixelUNetConfig(
     in_channels=3,
     out_channels=3,
-    down_block_types=(
-        "ResnetDownsampleBlock3D",
-        "SimpleCrossAttnDownBlock3D",
-        "SimpleCrossAttnDownBlock3D",
-    ),
-    up_block_types=("SimpleCrossAttnUpBlock3D", "SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
-    block_out_channels=(32, 64, 80),
+    down_block_types=("ResnetDownsampleBlock3D", "SimpleCrossAttnDownBlock3D"),
+    up_block_types=("SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
+    block_out_channels=(64, 96),
     layers_per_block=1,
-    attention_head_dim=(16, 16, 8),
-    attention_across_space=(False, False, True),
+    attention_head_dim=(16, 32),
+    attention_across_space=(False, True),
+    temporal_heads=2,
+    patch_size=2,
     cross_attention_dim=64,
     encoder_hid_dim=TEXT_WIDTH,
     addition_embed_type_num_heads=4,
@@ -56,22 +54,19 @@ INTERPOLATION = replace(KEYFRAMES, in_channels=7)
 SUPER_RESOLUTION = replace(
     KEYFRAMES,
     in_channels=6,
-    down_block_types=(
-        "ResnetDownsampleBlock3D",
-        "ResnetDownsampleBlock3D",
-        "SimpleCrossAttnDownBlock3D",
-    ),
-    up_block_types=("SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D", "ResnetUpsampleBlock3D"),
-    block_out_channels=(16, 32, 64),
-    norm_num_groups=8,
-    class_embed_type="timestep",
+    block_out_channels=(64, 48),
     attention_head_dim=16,
     attention_across_space=False,
+    patch_size=4,
+    class_embed_type="timestep",
 )
+LATENT_CHANNELS = 8
 EXPERT_TRANSLATION = LatentUNetConfig(
+    in_channels=LATENT_CHANNELS,
+    out_channels=LATENT_CHANNELS,
     down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
     up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-    block_out_channels=(48, 96),
+    block_out_channels=(32, 64),
     layers_per_block=1,
     attention_head_dim=16,
     norm_num_groups=16,
@@ -92,7 +87,7 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
             _write_pixel_stage(made / "keyframes", KEYFRAMES)
             write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
             _write_pixel_stage(made / "interpolation", INTERPOLATION)
-            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION)
+            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, prediction_type="sample")
             _write_expert_translation(made / "expert-translation")
         for stage in made.iterdir():
             write_checksums(stage)
@@ -100,11 +95,11 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
             shutil.move(made, target)
 
 
-def _write_pixel_stage(folder: Path, config: PixelUNetConfig) -> None:
+def _write_pixel_stage(folder: Path, config: PixelUNetConfig, prediction_type: str = "v_prediction") -> None:
     write_unet(folder, PixelVideoUNet(config), config)
     scheduler = DDIMScheduler(
         beta_schedule="squaredcos_cap_v2",
-        prediction_type="v_prediction",
+        prediction_type=prediction_type,
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
         set_alpha_to_one=True,
@@ -123,7 +118,7 @@ def _write_expert_translation(folder: Path) -> None:
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=(16, 32, 32, 64),
-        latent_channels=4,
+        latent_channels=LATENT_CHANNELS,
         norm_num_groups=8,
         layers_per_block=1,
         sample_size=256,

@@ -21,7 +21,15 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
-    suite: Annotated[str, typer.Option(help="quick or shapes.")] = "quick",
+    suite: Annotated[str, typer.Option(help="quick, shapes, ucf-101 or msr-vtt.")] = "quick",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="CSV or JSON lines of videos and captions, for ucf-101 and msr-vtt."),
+    ] = None,
+    networks: Annotated[
+        Path | None,
+        typer.Option(help="Folder with any of i3d.pt, inception.pt, vgg16.pt, clip/; else small networks."),
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="Folder of another report: print both side by side.")
     ] = None,
@@ -35,7 +43,13 @@ def evaluate(
         task = bar.add_task(suite, total=None)
         try:
             records = run_suite(
-                preset, suite, output, get_settings(), lambda k, n: bar.update(task, completed=k, total=n)
+                preset,
+                suite,
+                output,
+                get_settings(),
+                lambda k, n: bar.update(task, completed=k, total=n),
+                data,
+                networks,
             )
         except (ModelError, InvalidParameter, ValueError) as error:
             raise typer.BadParameter(str(error)) from error

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoints import Checkpoints
+from models.device import resolve_device
+from models.evaluation.networks import FeatureNetworks
 from models.evaluation.runner import Evaluation
 from models.evaluation.suites import SUITES
 from models.execution import Execution
@@ -16,12 +18,18 @@ from workers.settings import Settings
 
 
 def run_suite(
-    preset: str, suite: str, output: Path, settings: Settings, report: Callable[[int, int], None]
+    preset: str,
+    suite: str,
+    output: Path,
+    settings: Settings,
+    report: Callable[[int, int], None],
+    data: Path | None = None,
+    networks: Path | None = None,
 ) -> list[dict[str, Any]]:
     """The records of a suite's samples, made or found in `output`.
 
     Raises:
-        ValueError: there is no such suite.
+        ValueError: there is no such suite, it needs `data`, or `networks` holds none.
         InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
     """
     if suite not in SUITES:
@@ -31,4 +39,6 @@ def run_suite(
         create_random_shapes(settings.checkpoints_dir)
     execution = Execution(device=settings.device, dtype=settings.dtype)
     checkpoints = Checkpoints(settings.checkpoints_dir)
-    return Evaluation.load(cascade, SUITES[suite], output, checkpoints, execution).run(report)
+    given = FeatureNetworks.load(networks, resolve_device(execution))
+    run = Evaluation.load(cascade, SUITES[suite], output, checkpoints, execution, given, data)
+    return run.run(report)

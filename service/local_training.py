@@ -75,7 +75,7 @@ class TrainingRun:
         if stage in STARTS_FROM:
             first = next(other for other in cascade.stages if other.kind == STARTS_FROM[stage])
             initialise(learning.unet, read_weights(found.path(first.checkpoint) / "unet"))
-        size = (spec.frames, spec.height, spec.width)
+        size = (learning.frames or spec.frames, spec.height, spec.width)
         return Training(
             stage=learning,
             clips=MovingShapes("train", *size, self.seed)

@@ -29,7 +29,8 @@ class Settings(BaseSettings):
         ("shapes",), description="Cascades this deployment offers, comma-separated; the first is the default."
     )
     checkpoints_dir: Path = Field(
-        Path("checkpoints"), description="Folder of local checkpoints; a name not found there is a hub name."
+        Path("checkpoints"),
+        description="Folder of local checkpoints; a name neither there nor shipped is a hub name.",
     )
     device: str = Field("auto", description="Device of the workers: auto, cpu, cuda, cuda:1, ...")
     dtype: DType = Field(

@@ -13,12 +13,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from models.evaluation.features import distances
+from models.evaluation.runner import NETWORKS
 from models.evaluation.statistics import Estimate, mean, share
 
 Row = tuple[str, str, str, str, Estimate]
 """What is measured: (group, split, stage, figure, estimate)."""
-
-NOT_MEASURED = "Not measured here: FVD, FID-vid, Inception Score and CLIPSIM need feature networks that are not part of this run."
 
 
 def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -33,16 +33,20 @@ def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def write_report(folder: Path, title: str, records: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """Write report.json, report.md and report.html into `folder`."""
+    """Write report.json, report.md and report.html into `folder`, from the records and the features kept there."""
     rows = summarise(records)
+    rows += [
+        ("distribution", "all", stage, figure, estimate) for stage, figure, estimate in distances(folder)
+    ]
     data = [
         {"group": group, "split": split, "stage": stage, "figure": name, **asdict(estimate)}
         for group, split, stage, name, estimate in rows
     ]
     files = [folder / name for name in ("report.json", "report.md", "report.html")]
     files[0].write_text(json.dumps({"title": title, "rows": data}, indent=2))
-    files[1].write_text(_markdown(title, rows))
-    files[2].write_text(_page(title, rows, sorted((folder / "sheets").glob("*.png"))))
+    networks = (folder / NETWORKS).read_text()
+    files[1].write_text(_markdown(title, rows, networks))
+    files[2].write_text(_page(title, rows, networks, sorted((folder / "sheets").glob("*.png"))))
     return files
 
 
@@ -80,14 +84,14 @@ def _cell(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] of {estimate.count}"
 
 
-def _markdown(title: str, rows: Sequence[Row]) -> str:
+def _markdown(title: str, rows: Sequence[Row], networks: str) -> str:
     lines = [f"# {title}", "", "Figures with 95 % confidence intervals.", ""]
     lines += ["| group | split | stage | figure | value |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row[:4])} | {_cell(row[4])} |" for row in rows]
-    return "\n".join([*lines, "", NOT_MEASURED, ""])
+    return "\n".join([*lines, "", networks, ""])
 
 
-def _page(title: str, rows: Sequence[Row], sheets: Sequence[Path]) -> str:
+def _page(title: str, rows: Sequence[Row], networks: str, sheets: Sequence[Path]) -> str:
     table = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in (*row[:4], _cell(row[4]))) + "</tr>"
         for row in rows
@@ -103,7 +107,7 @@ def _page(title: str, rows: Sequence[Row], sheets: Sequence[Path]) -> str:
 table{{border-collapse:collapse}}td,th{{padding:.2rem .6rem;border-bottom:1px solid #8884;text-align:left}}
 img{{max-width:100%}}figure{{margin:1rem 0}}</style>
 <h1>{html.escape(title)}</h1>
-<p>Figures with 95 % confidence intervals. {html.escape(NOT_MEASURED)}</p>
+<p>Figures with 95 % confidence intervals. {html.escape(networks)}</p>
 {_image(_plot(rows))}
 <table><thead><tr><th>group<th>split<th>stage<th>figure<th>value</tr></thead><tbody>{table}</tbody></table>
 <h2>What was made</h2>{pictures}</html>

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,25 @@ from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.contact_sheet import contact_sheet
 from models.evaluation.analyser import agrees, analyse
+from models.evaluation.features import REFERENCE, keep_features
+from models.evaluation.networks import FeatureNetworks
 from models.evaluation.suites import Suite
 from models.execution import Execution
 from models.presets import InterpolationOptions, Preset, StageKind, StageSpec
 from models.stage import Stage, StageInputs
 from models.stages import load_stage
 from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
+from models.training.video_files import VideoFiles
 
 SHEETS = 12
 SAMPLES = "samples.jsonl"
+NETWORKS = "networks.txt"
 RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One sample of a suite: `kind` is alignment or reconstruction."""
+    """One sample of a suite: `kind` is alignment, reconstruction, reference or listed."""
 
     kind: str
     split: str
@@ -47,23 +52,43 @@ class Task:
 
 @dataclass
 class Evaluation:
-    """One preset's cascade under evaluation, all its stages loaded."""
+    """One preset's cascade under evaluation, all its stages loaded.
+
+    `listing` is the list of captions and videos, for suites that take them from one.
+    """
 
     preset: Preset
     suite: Suite
     folder: Path
     stages: dict[StageKind, Stage]
+    networks: FeatureNetworks
+    listing: Path | None = None
 
     @classmethod
     def load(
-        cls, preset: Preset, suite: Suite, folder: Path, checkpoints: Checkpoints, execution: Execution
+        cls,
+        preset: Preset,
+        suite: Suite,
+        folder: Path,
+        checkpoints: Checkpoints,
+        execution: Execution,
+        networks: FeatureNetworks,
+        listing: Path | None = None,
     ) -> Evaluation:
+        """Raises ValueError where the suite needs a list of videos, and none is given."""
+        if suite.listed and listing is None:
+            raise ValueError("this suite takes its captions from a list of videos: give one with --data")
         stages = {spec.kind: load_stage(spec, checkpoints, execution) for spec in preset.stages}
-        return cls(preset, suite, folder, stages)
+        return cls(preset, suite, folder, stages, networks, listing)
 
     def run(self, report: Callable[[int, int], None]) -> list[dict[str, Any]]:
-        """Do what is left of the suite; every sample's record, those of an earlier run included."""
+        """Do what is left of the suite; every sample's record, those of an earlier run included.
+
+        Raises:
+            ValueError: the earlier run was judged by other networks.
+        """
         (self.folder / "sheets").mkdir(parents=True, exist_ok=True)
+        self._note_networks()
         records = list(read_samples(self.folder))
         done = {record["task"] for record in records}
         tasks = list(self._tasks())
@@ -82,22 +107,38 @@ class Evaluation:
         for split, count in self.suite.prompts.items():
             yield from (Task("alignment", split, index) for index in range(count))
         yield from (Task("reconstruction", "held-out", index) for index in range(self.suite.reconstructions))
+        yield from (Task(REFERENCE, "list", index) for index in range(self.suite.references))
+        yield from (Task("listed", "list", index) for index in range(self.suite.listed))
 
     def _do(self, task: Task) -> dict[str, Any]:
-        return self._align(task) if task.kind == "alignment" else self._restore(task)
+        done = {
+            "alignment": self._align,
+            "reconstruction": self._restore,
+            REFERENCE: self._refer,
+            "listed": self._make_listed,
+        }
+        return done[task.kind](task)
+
+    def _note_networks(self) -> None:
+        file, said = self.folder / NETWORKS, self.networks.description
+        if file.is_file() and file.read_text() != said:
+            raise ValueError(f"{self.folder} holds figures by other networks; choose another folder")
+        file.write_text(said)
 
     def _align(self, task: Task) -> dict[str, Any]:
         """Make a video of a scene's caption, and read every stage's clip."""
-        scene = self._rendered(task, self.preset.stages[0]).scene
+        sample = self._rendered(task, self.preset.stages[0])
+        scene, name = sample.scene, f"{task.split}-{task.index:03d}"
         prompt = canonical_caption(scene)
+        keep_features(self.folder, name, REFERENCE, self.networks.judge(sample.frames, prompt))
         clip, readings = None, {}
         for spec in self.preset.stages:
             clip = self._stage(spec, prompt, task.index, clip)
             frames = clip.frames[0].clamp(-1, 1)
-            readings[str(spec.kind)] = agrees(analyse(frames), scene)
-            if task.index < SHEETS:
-                sheet = f"{task.split}-{task.index:03d}-{spec.kind}.png"
-                contact_sheet(clip.to_uint8()[0]).save(self.folder / "sheets" / sheet)
+            readings[str(spec.kind)] = agrees(analyse(frames), scene) | self._judged(
+                frames, prompt, name, spec
+            )
+            self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
         return {"kind": task.kind, "split": task.split, "prompt": prompt, "stages": readings}
 
     def _restore(self, task: Task) -> dict[str, Any]:
@@ -115,10 +156,64 @@ class Evaluation:
                 plain = functional.interpolate(given, size=truth.shape[-2:], mode="bicubic")
             made = self._stage(spec, canonical_caption(sample.scene), task.index, Clip(given[None], spec.fps))
             figures[str(kind)] = {
-                "stage": _fidelity(made.frames[0], truth),
-                "plain": _fidelity(plain, truth),
+                "stage": self._fidelity(made.frames[0], truth),
+                "plain": self._fidelity(plain, truth),
             }
         return {"kind": task.kind, "split": task.split, "stages": figures}
+
+    def _refer(self, task: Task) -> dict[str, Any]:
+        """Look at a video of the list."""
+        real = self._videos[task.index]
+        seen = self.networks.judge(self._sized(real.frames), real.caption)
+        keep_features(self.folder, f"{task.index:06d}", REFERENCE, seen)
+        return {"kind": task.kind, "split": task.split, "stages": {}}
+
+    def _make_listed(self, task: Task) -> dict[str, Any]:
+        """Make a video of a caption of the list, and look at what the last stage gives."""
+        prompt, clip = self._videos.caption(task.index), None
+        for spec in self.preset.stages:
+            clip = self._stage(spec, prompt, task.index, clip)
+        assert clip is not None
+        frames, name = self._sized(clip.frames[0].float().clamp(-1, 1)), f"{task.index:06d}"
+        figures = self._judged(frames, prompt, name, spec)
+        self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
+        return {
+            "kind": task.kind,
+            "split": task.split,
+            "prompt": prompt,
+            "stages": {str(spec.kind): figures},
+        }
+
+    def _judged(self, frames: Tensor, prompt: str, name: str, spec: StageSpec) -> dict[str, float]:
+        seen = self.networks.judge(frames, prompt)
+        keep_features(self.folder, name, spec.kind, seen)
+        return {"text-video similarity": seen.similarity, "frame consistency": seen.consistency}
+
+    def _keep_sheet(self, task: Task, name: str, clip: Clip) -> None:
+        if task.index < SHEETS:
+            contact_sheet(clip.to_uint8()[0]).save(self.folder / "sheets" / name)
+
+    @cached_property
+    def _videos(self) -> VideoFiles:
+        assert self.listing is not None
+        last = self.preset.stages[-1]
+        return VideoFiles(self.listing, last.frames, last.height, last.width, self.suite.seed)
+
+    def _sized(self, frames: Tensor) -> Tensor:
+        """As the papers do: the whole picture resized to the protocol's size, whatever its aspect."""
+        if self.suite.size is None:
+            return frames
+        return functional.interpolate(frames, self.suite.size, mode="bilinear", antialias=True)
+
+    def _fidelity(self, made: Tensor, truth: Tensor) -> dict[str, float]:
+        """PSNR (dB), SSIM and LPIPS of frames in [-1, 1]."""
+        made = made.clamp(-1, 1)
+        ssim = structural_similarity_index_measure(made, truth, data_range=(-1.0, 1.0))
+        return {
+            "psnr": float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0))),
+            "ssim": float(torch.as_tensor(ssim)),
+            "lpips": self.networks.perceptual_distance(made, truth),
+        }
 
     def _rendered(self, task: Task, spec: StageSpec) -> Sample:
         clips = MovingShapes(task.split, spec.frames, spec.height, spec.width, self.suite.seed)  # type: ignore[arg-type]
@@ -149,14 +244,3 @@ def _blended(keyframes: Tensor, frames: int) -> Tensor:
     size = (frames, *keyframes.shape[-2:])
     blended = functional.interpolate(folded, size=size, mode="trilinear", align_corners=True)
     return blended[0].permute(1, 0, 2, 3)
-
-
-def _fidelity(made: Tensor, truth: Tensor) -> dict[str, float]:
-    """PSNR (dB) and SSIM of frames in [-1, 1]."""
-    made = made.clamp(-1, 1)
-    return {
-        "psnr": float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0))),
-        "ssim": float(
-            torch.as_tensor(structural_similarity_index_measure(made, truth, data_range=(-1.0, 1.0)))
-        ),
-    }

@@ -13,6 +13,7 @@ import torch
 from diffusers.models.activations import get_activation
 from diffusers.models.embeddings import TextTimeEmbedding, TimestepEmbedding, Timesteps
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.networks.attention import AddedKVAttention
 from models.networks.config import from_config, per_level
@@ -58,6 +59,9 @@ class PixelUNetConfig:
     `attention_head_dim` is the width of a spatial head, and the *number* of heads of a temporal attention,
     as published. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
     `attention_across_space` (ours) lets the temporal attention of a level see all pixels, not its own alone.
+    `temporal_heads` (ours): heads of the temporal attention, where not as many as `attention_head_dim`.
+    `patch_size` (ours): squares of so many pixels a side become the channels of one, before the first convolution
+    and back after the last; a small network then spends its work where things are recognised.
     """
 
     in_channels: int
@@ -84,6 +88,8 @@ class PixelUNetConfig:
     mid_block_scale_factor: float = 1.0
     transfromer_in_opt: bool = False
     attention_across_space: bool | tuple[bool, ...] = False
+    temporal_heads: int | None = None
+    patch_size: int = 1
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
@@ -105,7 +111,8 @@ class PixelVideoUNet(nn.Module):
         only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
         across_space = per_level(config.attention_across_space, levels, "attention_across_space")
 
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        patch = config.patch_size**2
+        self.conv_in = nn.Conv2d(config.in_channels * patch, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
         self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
         self.class_embedding = _class_embedding(config, widths[0], time_width)
@@ -174,7 +181,7 @@ class PixelVideoUNet(nn.Module):
 
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
         self.conv_activation = get_activation(config.act_fn)
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[0], config.out_channels * patch, 3, padding=1)
 
     def forward(
         self,
@@ -186,7 +193,8 @@ class PixelVideoUNet(nn.Module):
         """Predict the noise of a video.
 
         Args:
-            sample: (batch, in_channels, frames, height, width); height and width divisible by 2^(levels - 1).
+            sample: (batch, in_channels, frames, height, width); height and width divisible by
+                patch_size x 2^(levels - 1).
             timestep: 0..999, one for all or (batch,).
             encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
             class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
@@ -198,7 +206,8 @@ class PixelVideoUNet(nn.Module):
         time = time.repeat_interleave(num_frames, dim=0)
         text = self.encoder_hid_proj(encoder_hidden_states).repeat_interleave(num_frames, dim=0)
 
-        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
+        frames = sample.transpose(1, 2).flatten(0, 1)  # (b f) c h w
+        hidden = self.conv_in(functional.pixel_unshuffle(frames, self.config.patch_size))
         if self.config.transfromer_in_opt:
             hidden = self.transformer_in(hidden, num_frames)
         skips = [hidden]
@@ -208,6 +217,7 @@ class PixelVideoUNet(nn.Module):
         for block in self.up_blocks:
             hidden = block.up(hidden, skips, time, text, num_frames)
         hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
+        hidden = functional.pixel_shuffle(hidden, self.config.patch_size)
         return hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
 
     def _time_embedding(
@@ -353,8 +363,10 @@ def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalCon
 def _temporal_attention(
     config: PixelUNetConfig, channels: int, head_dim: int, *, across_space: bool
 ) -> TemporalTransformer:
-    heads, head_width = head_dim, channels // head_dim  # as published: see PixelUNetConfig
-    return TemporalTransformer(channels, heads, head_width, config.norm_num_groups, across_space=across_space)
+    heads = config.temporal_heads or head_dim  # as published: see PixelUNetConfig
+    return TemporalTransformer(
+        channels, heads, channels // heads, config.norm_num_groups, across_space=across_space
+    )
 
 
 def _has_attention(block_type: str) -> bool:

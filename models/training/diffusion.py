@@ -27,14 +27,16 @@ def noised(
     """Noise `clean` (batch, channels, frames, height, width).
 
     Returns:
-        The noised sample, its timesteps (batch,), and the target: the noise, or v = alpha·noise - sigma·clean where
-        the scheduler is of v-prediction.
+        The noised sample, its timesteps (batch,), and the target by the scheduler's prediction type: the noise,
+        v = alpha·noise - sigma·clean, or the clean sample itself.
     """
     noise = torch.randn(clean.shape, generator=generator).to(clean.device)
     timesteps = draw_timesteps(clean.shape[0], recipe, generator).to(clean.device)
     sample = scheduler.add_noise(clean, noise, timesteps)
     if scheduler.config.prediction_type == "v_prediction":
         return sample, timesteps, scheduler.get_velocity(clean, noise, timesteps)
+    if scheduler.config.prediction_type == "sample":
+        return sample, timesteps, clean
     return sample, timesteps, noise
 
 

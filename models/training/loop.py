@@ -23,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from models.contact_sheet import contact_sheet
 from models.training.batch import Batch, Batches, seeded
+from models.training.curves import write_curves
 from models.training.recipes import Phase
 from models.training.stages import StageTraining
 
@@ -54,7 +55,8 @@ class Training:
     Attributes:
         stage: what learns.
         clips: by index; step k of process r sees its own.
-        folder: of the run: `state/` to go on from, `samples/`, `logs/` for TensorBoard, `checkpoint/` the result.
+        folder: of the run: `state/` to go on from, `samples/`, `logs/` for TensorBoard, `checkpoint/` the
+            result, `loss.csv` and `loss.png` its curve.
         source: the checkpoint that the result is laid over; None where the result stands alone.
         precision: `no`, `bf16` or `fp16`: mixed precision by accelerate.
         workers: processes that draw clips ahead; 0 draws them in between.
@@ -80,7 +82,7 @@ class Training:
         ema.to(accelerator.device)
         done = self._load(ema)
         last = recipe.steps if steps is None else min(recipe.steps, done + steps)
-        log = SummaryWriter(self.folder / "logs", purge_step=done) if accelerator.is_main_process else None
+        log = SummaryWriter(self.folder / "logs", purge_step=done + 1) if accelerator.is_main_process else None
         first = 0
         for phase in recipe.phases:
             span = range(max(first, done), min(first + phase.steps, last))
@@ -92,6 +94,7 @@ class Training:
         if accelerator.is_main_process and last == recipe.steps:
             with self._averaged(ema):
                 self._write()
+                write_curves(self.folder / "logs", self.folder / "loss.csv", self.folder / "loss.png")
 
     def _run_phase(
         self,
@@ -115,7 +118,7 @@ class Training:
         for step in span:
             started = time.monotonic()
             for group in optimizer.param_groups:
-                group["lr"] = phase.learning_rate * min(1.0, (step - first + 1) / recipe.warmup)
+                group["lr"] = phase.learning_rate_at(step - first, recipe.warmup)
             loss = 0.0
             for _ in range(recipe.accumulation):
                 batch, generator = next(batches)

@@ -19,6 +19,7 @@ class Phase:
         trainable: `spatial` trains the image model within, frame by frame, its temporal layers switched off;
             `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `all` trains everything.
         learning_rate: of AdamW, after a linear warm-up.
+        cooldown: last steps of the phase over which the learning rate falls to zero.
         crop: height and width that are cut out of the clips at a random place; None takes them whole.
     """
 
@@ -27,6 +28,13 @@ class Phase:
     trainable: Trainable = "all"
     learning_rate: float = 4e-4
     crop: tuple[int, int] | None = None
+    cooldown: int = 0
+
+    def learning_rate_at(self, step: int, warmup: int) -> float:
+        """Of the step numbered from 0 within the phase."""
+        rising = min(1.0, (step + 1) / warmup)
+        falling = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
+        return self.learning_rate * min(rising, falling)
 
 
 @dataclass(frozen=True)
@@ -72,18 +80,18 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         # learning with the temporal ones, the text encoder learns too, and noisy timesteps are drawn more often.
         "keyframes": Recipe(
             phases=(
-                Phase(3_000, 128, "spatial", 6e-4),
-                Phase(8_000, 64, "all", 4e-4),
+                Phase(4_000, 64, "spatial", 5e-4),
+                Phase(7_000, 8, "all", 3e-4, cooldown=2_000),
             ),
             train_text=True,
             high_noise_share=0.3,
         ),
-        "interpolation": Recipe(phases=(Phase(3_000, 32),)),
-        "super-resolution": Recipe(phases=(Phase(4_000, 16, crop=(40, 64)), Phase(500, 4))),
-        "autoencoder": Recipe(
-            phases=(Phase(4_000, 64, learning_rate=5e-4, crop=(64, 64)), Phase(500, 8)),
+        "interpolation": Recipe(phases=(Phase(1_500, 16, cooldown=500),)),
+        "super-resolution": Recipe(phases=(Phase(1_500, 16, crop=(40, 64)), Phase(100, 2, cooldown=100))),
+        "autoencoder": Recipe(phases=(Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),)),
+        "expert-translation": Recipe(
+            phases=(Phase(1_500, 4, crop=(64, 128), cooldown=500),), train_text=True, max_timestep=900
         ),
-        "expert-translation": Recipe(phases=(Phase(4_000, 8),), train_text=True, max_timestep=900),
     },
     "show-1": {
         "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", 1e-4),)),

@@ -36,8 +36,12 @@ CPU = Execution(device="cpu", dtype="float32")
 
 
 class StageTraining(nn.Module):
-    """One stage while it learns. The attributes that are networks are what is trained and saved."""
+    """One stage while it learns. The attributes that are networks are what is trained and saved.
 
+    `frames` of the clips that it is shown; None: as many as the stage makes.
+    """
+
+    frames: int | None = None
     spec: StageSpec
     recipe: Recipe
 
@@ -228,6 +232,7 @@ class ExpertTranslationTraining(DiffusionTraining):
 class AutoencoderTraining(StageTraining):
     """The autoencoder of the latent stage: reconstruction, and a weak pull of the latents to a standard normal."""
 
+    frames = 3
     KL_WEIGHT = 1e-6
     STD_DECAY = 0.99
 
@@ -259,7 +264,7 @@ class AutoencoderTraining(StageTraining):
 
     def sample(self, batch: Batch, _: int) -> Clip:
         with torch.inference_mode():
-            decoded = self.vae.decode(self.vae.encode(batch.frames[0, ::4]).latent_dist.mean).sample
+            decoded = self.vae.decode(self.vae.encode(batch.frames[0]).latent_dist.mean).sample
         return Clip(decoded[None], self.spec.fps)
 
 

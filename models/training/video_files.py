@@ -70,6 +70,10 @@ class VideoFiles:
                 self.skipped[path.name] += 1
         raise ValueError(f"{TRIES} videos after another of {self.listing} cannot be used")
 
+    def caption(self, index: int) -> str:
+        """Of the entry that the index comes to first, whether or not its video can be used."""
+        return self._entry(index)[1]
+
     def _entry(self, place: int) -> tuple[Path, str]:
         """The entry at a place of the endless order: each pass is shuffled by the seed and its number."""
         turn, position = divmod(place, len(self.entries))

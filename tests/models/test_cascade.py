@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,9 @@ def loaded(folder: Path, spec: StageSpec) -> object:
 
 def test_a_missing_checkpoint_is_named_with_where_it_was_looked_for(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(CheckpointError, match=f"shapes/keyframes.*{tmp_path}.*hub"):
-        loaded(tmp_path, SHAPES.stages[0])
+    spec = replace(SHAPES.stages[0], checkpoint="shapes/nowhere")
+    with pytest.raises(CheckpointError, match=f"shapes/nowhere.*{tmp_path}.*shipped.*hub"):
+        loaded(tmp_path, spec)
 
 
 def test_a_missing_part_and_a_misfit_tensor_are_named(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_missing_part_and_a_misfit_tensor_are_named(tmp_path: Path) -> None:
     del tensors["conv_out.bias"]
     save_file(tensors, weights)
     with pytest.raises(
-        CheckpointError, match=r"missing conv_out\.bias \(3,\); conv_in\.bias is \(5,\), not \(32,\)"
+        CheckpointError, match=r"missing conv_out\.bias \(12,\); conv_in\.bias is \(5,\), not \(64,\)"
     ):
         loaded(tmp_path, SHAPES.stages[0])
     weights.unlink()

@@ -121,9 +121,9 @@ def test_verification_says_exactly_what_is_wrong(tmp_path: Path, monkeypatch: py
     del tensors["conv_out.bias"]
     save_file(tensors, weights)
     assert verify(path, keyframes) == [
-        "unet/: missing conv_out.bias (3,)",
+        "unet/: missing conv_out.bias (12,)",
         "unet/: unexpected surprise (1,)",
-        "unet/: conv_in.bias is (5,), not (32,)",
+        "unet/: conv_in.bias is (5,), not (64,)",
         "unet/diffusion_pytorch_model.safetensors is damaged: its checksum differs",
     ]
     path = locate(tmp_path, last.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,20 @@ import pytest
 import torch
 
 from models.checkpoints import Checkpoints
+from models.clip import Clip
 from models.evaluation.analyser import agrees, analyse
+from models.evaluation.distances import frechet_distance, inception_score
+from models.evaluation.networks import FeatureNetworks
 from models.evaluation.report import compare, summarise, write_report
 from models.evaluation.runner import Evaluation
 from models.evaluation.statistics import mean, share
 from models.evaluation.suites import Suite
 from models.execution import Execution
 from models.presets import SHAPES
-from models.training.moving_shapes import COLOURS, MovingShapes
+from models.scorers import SCORERS
+from models.text_video import load_text_video
+from models.training.moving_shapes import COLOURS, MOTIONS, MovingShapes, canonical_caption
+from models.training.moving_shapes import SHAPES as SHAPES_OF_SCENES
 
 SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
 
@@ -88,7 +95,7 @@ def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
     preset = replace(SHAPES, stages=few)
     checkpoints = Checkpoints(shapes_checkpoints)
     folder = tmp_path / "one"
-    run = Evaluation.load(preset, suite, folder, checkpoints, Execution())
+    run = Evaluation.load(preset, suite, folder, checkpoints, Execution(), FeatureNetworks())
     records = run.run(lambda *_: None)
     assert [record["kind"] for record in records] == ["alignment", "alignment", "reconstruction"]
     samples = folder / "samples.jsonl"
@@ -97,16 +104,74 @@ def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
     assert run.run(lambda *_: None) == records
     assert len(list((folder / "sheets").glob("*.png"))) == 8
 
+    assert len(list((folder / "features").rglob("*.safetensors"))) == 2 * 5
     rows = {row[:4]: row[4] for row in summarise(records)}
     assert rows["alignment", "train", "keyframes", "all_correct"].count == 1
     plain = rows["reconstruction", "held-out", "super-resolution", "psnr (plain)"].value
     assert plain > rows["reconstruction", "held-out", "super-resolution", "psnr (stage)"].value  # untrained
     assert plain > 15
+    assert rows["reconstruction", "held-out", "super-resolution", "lpips (plain)"].value > 0
     files = write_report(folder, "shapes", records)
     assert {file.name for file in files} == {"report.json", "report.md", "report.html"}
-    assert len(json.loads(files[0].read_text())["rows"]) == len(rows)
+    assert (
+        len(json.loads(files[0].read_text())["rows"]) == len(rows) + 3 * 4
+    )  # FVD, FID-vid, IS of every stage
     assert "<img" in files[2].read_text()
-    write_report(tmp_path, "shapes", records)
-    side_by_side = compare(folder, tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    side_by_side = compare(folder, other)
     assert "alignment · train · keyframes · all_correct" in side_by_side
     assert "| yes |" not in side_by_side
+
+
+def test_a_frechet_distance_of_gaussians_is_the_closed_form() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(200_000, 2, generator=generator)
+    second = torch.randn(200_000, 2, generator=generator) * torch.tensor([2.0, 3.0]) + torch.tensor(
+        [1.0, -2.0]
+    )
+    # |m|^2 = 5, and per axis (1 - 2)^2 + (1 - 3)^2 = 5.
+    assert frechet_distance(first, second) == pytest.approx(10, rel=0.02)
+    assert frechet_distance(first, first) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_inception_score_counts_classes() -> None:
+    assert inception_score(torch.eye(5)) == pytest.approx(5, rel=1e-6)
+    assert inception_score(torch.full((8, 5), 0.2)) == pytest.approx(1)
+    assert inception_score(torch.eye(5)[[0, 0, 1, 1]]) == pytest.approx(2, rel=1e-6)
+
+
+def test_the_text_video_network_tells_a_clip_from_its_neighbours() -> None:
+    """On held-out combinations it finds the caption among those that differ in one attribute."""
+    clips, right = MovingShapes("held-out", 8, 20, 32, seed=77), []
+    network = load_text_video()
+    for index in range(150):
+        sample = clips[index]
+        scene = sample.scene
+        if scene.second is not None:
+            continue
+        others = [
+            *(replace(scene, colour=colour) for colour in COLOURS if colour != scene.colour),
+            *(replace(scene, shape=shape) for shape in SHAPES_OF_SCENES if shape != scene.shape),
+            *(replace(scene, motion=motion) for motion in MOTIONS if motion != scene.motion),
+        ]
+        captions = [canonical_caption(one) for one in (scene, *others)]
+        similarity = network.embed_captions(captions) @ network.embed_clips(sample.frames[None])[0]
+        right.append(int(similarity.argmax()) == 0)
+    assert sum(right) / len(right) > 0.6  # ten times what chance would give
+
+
+def test_the_scorer_prefers_the_clip_of_the_prompt() -> None:
+    clips = MovingShapes("train", 8, 20, 32, seed=78)
+    singles = [sample for sample in (clips[index] for index in range(40)) if sample.scene.second is None][:12]
+    frames = torch.stack([sample.frames for sample in singles])
+    for index, sample in enumerate(singles):
+        scores = SCORERS["text-video"](Clip(frames, 2), canonical_caption(sample.scene))
+        assert all(0 <= score <= 1 for score in scores)
+        assert scores[index] > sum(scores) / len(scores) + 0.2
+
+
+def test_temporal_consistency_is_one_for_a_still_clip() -> None:
+    still, jumping = torch.zeros(4, 3, 5, 5), torch.ones(4, 3, 5, 5)
+    jumping[::2] = -1
+    assert SCORERS["temporal-consistency"](Clip(torch.stack([still, jumping]), 2), "") == (1.0, 0.0)

@@ -82,7 +82,7 @@ def test_a_compiled_network_makes_the_same_frames(shapes_checkpoints: Path) -> N
     checkpoints = Checkpoints(shapes_checkpoints)
     plain = checkpoints.latent_unet("shapes/expert-translation", CPU)
     compiled = checkpoints.latent_unet("shapes/expert-translation", replace(CPU, compile=True))
-    inputs = (torch.randn(1, 4, 2, 8, 8), 500, torch.randn(1, 77, 64))
+    inputs = (torch.randn(1, 8, 2, 8, 8), 500, torch.randn(1, 77, 64))
     with torch.inference_mode():
         torch.testing.assert_close(compiled(*inputs), plain(*inputs), rtol=1e-3, atol=1e-3)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0

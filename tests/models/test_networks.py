@@ -19,6 +19,22 @@ from models.random_checkpoints import EXPERT_TRANSLATION, KEYFRAMES, SUPER_RESOL
 GOLDEN = Path(__file__).parent / "golden"
 PIXEL = (PixelUNetConfig, PixelVideoUNet)
 LATENT = (LatentUNetConfig, LatentVideoUNet)
+# A small one of DeepFloyd IF's form: three levels, attention at the lowest, no patches.
+OF_IFS_FORM = replace(
+    SUPER_RESOLUTION,
+    down_block_types=(
+        "ResnetDownsampleBlock3D",
+        "ResnetDownsampleBlock3D",
+        "SimpleCrossAttnDownBlock3D",
+    ),
+    up_block_types=("SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D", "ResnetUpsampleBlock3D"),
+    block_out_channels=(16, 32, 64),
+    norm_num_groups=8,
+    attention_head_dim=16,
+    attention_across_space=False,
+    temporal_heads=None,
+    patch_size=1,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +66,7 @@ def test_new_temporal_layers_leave_the_image_model_as_it_was() -> None:
     for network, channels in (
         (PixelVideoUNet(KEYFRAMES).eval(), 3),
         (PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=True)).eval(), 3),
-        (LatentVideoUNet(EXPERT_TRANSLATION).eval(), 4),
+        (LatentVideoUNet(EXPERT_TRANSLATION).eval(), EXPERT_TRANSLATION.in_channels),
     ):
         video, text = torch.randn(1, channels, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
         with torch.inference_mode():
@@ -83,7 +99,7 @@ def test_trained_temporal_layers_mix_frames() -> None:
     ],
 )
 def test_super_resolution_is_built_from_its_own_configuration(changes: dict) -> None:
-    network = PixelVideoUNet(replace(SUPER_RESOLUTION, **changes)).eval()
+    network = PixelVideoUNet(replace(OF_IFS_FORM, **changes)).eval()
     video, text = torch.randn(1, 6, 2, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
     with torch.inference_mode():
         low = network(video, 500, text, torch.tensor([0]))
@@ -97,6 +113,21 @@ def test_super_resolution_is_built_from_its_own_configuration(changes: dict) -> 
 def test_only_cross_attention_has_no_keys_of_its_own() -> None:
     names = PixelVideoUNet(replace(SUPER_RESOLUTION, only_cross_attention=True)).state_dict()
     assert not [name for name in names if ".attentions." in name and (".to_k." in name or ".to_v." in name)]
+
+
+def test_patches_are_folded_into_channels_before_the_network_and_back_after_it() -> None:
+    folded = PixelVideoUNet(replace(OF_IFS_FORM, patch_size=2)).eval()
+    inner = PixelVideoUNet(replace(OF_IFS_FORM, in_channels=6 * 4, out_channels=3 * 4)).eval()
+    inner.load_state_dict(folded.state_dict())
+    video, text, level = torch.randn(1, 6, 2, 16, 24), torch.randn(1, 5, TEXT_WIDTH), torch.tensor([9])
+    corners = [video[..., y::2, x::2] for y in range(2) for x in range(2)]
+    channels = torch.stack(corners, dim=2).flatten(1, 2)  # each channel's four corners, row by row
+    with torch.inference_mode():
+        made = folded(video, 500, text, level)
+        expected = inner(channels, 500, text, level).unflatten(1, (3, 4))
+    for corner in range(4):
+        y, x = divmod(corner, 2)
+        torch.testing.assert_close(made[..., y::2, x::2], expected[:, :, corner])
 
 
 def test_a_noise_level_is_asked_for_where_the_network_takes_one() -> None:

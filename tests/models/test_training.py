@@ -22,6 +22,7 @@ from models.training.batch import random_crop
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import draw_timesteps, noised, prediction_loss
 from models.training.loop import Progress, Rhythm, Training
+from models.training.motion import OneVideo
 from models.training.moving_shapes import MovingShapes
 from models.training.recipes import RECIPES, Phase, Recipe
 from models.training.stages import TRAININGS
@@ -71,6 +72,13 @@ def test_a_run_that_was_cut_goes_on_to_the_bit(stage: str, shapes_checkpoints: P
     assert cut == whole[:3]
     assert not (tmp_path / "cut" / "checkpoint").exists()
     assert losses(training(stage, shapes_checkpoints, tmp_path / "cut")) == whole[3:]
+    curves = [
+        [line.split(",")[:2] for line in (tmp_path / name / "loss.csv").read_text().splitlines()]
+        for name in ("whole", "cut")
+    ]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == len(whole) + 1
+    assert (tmp_path / "cut" / "loss.png").stat().st_size > 1000
     results = [tmp_path / name / "checkpoint" for name in ("whole", "cut")]
     parts = [part.name for part in results[0].iterdir() if part.is_dir()]
     trained = "vae" if stage == "autoencoder" else "unet"
@@ -96,12 +104,12 @@ def test_what_was_trained_runs_in_the_cascade(shapes_checkpoints: Path, tmp_path
 
 @pytest.mark.slow
 def test_the_loss_falls(shapes_checkpoints: Path, tmp_path: Path) -> None:
-    seen = losses(
-        training(
-            "autoencoder", shapes_checkpoints, tmp_path, (Phase(60, 8, learning_rate=2e-3, crop=(32, 32)),)
-        )
-    )
-    assert sum(seen[-5:]) < 0.8 * sum(seen[:5])
+    """On one clip, which a network learns soon."""
+    run = training("autoencoder", shapes_checkpoints, tmp_path, (Phase(60, 2, learning_rate=2e-3),))
+    clip = MovingShapes("train", 3, 64, 96)[0]
+    run.clips = OneVideo(clip.frames, clip.caption)
+    seen = losses(run)
+    assert sum(seen[-5:]) < 0.5 * sum(seen[:5])
 
 
 def test_a_phase_trains_the_layers_it_names(shapes_checkpoints: Path, tmp_path: Path) -> None:
@@ -123,8 +131,9 @@ def test_interpolation_begins_as_keyframes_with_new_channels_at_zero(shapes_chec
     unet = found.pixel_unet("shapes/interpolation", Execution(device="cpu"))
     result = initialise(unet, keyframes)
     assert result.left == ()
-    assert torch.equal(unet.conv_in.weight[:, :3], keyframes["conv_in.weight"])
-    assert not unet.conv_in.weight[:, 3:].any()
+    known = 3 * unet.config.patch_size**2
+    assert torch.equal(unet.conv_in.weight[:, :known], keyframes["conv_in.weight"])
+    assert not unet.conv_in.weight[:, known:].any()
 
 
 def test_the_expert_never_sees_the_last_tenth_of_the_schedule() -> None:
@@ -141,7 +150,7 @@ def test_timesteps_are_uniform_unless_high_noise_is_wanted() -> None:
     assert abs(float((often >= 600).float().mean()) - 0.7) < 0.01
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_targets_are_the_papers(prediction_type: str) -> None:
     scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type)
     clean = torch.randn(3, 2, 4, 5, 6)
@@ -149,7 +158,9 @@ def test_targets_are_the_papers(prediction_type: str) -> None:
     alpha = scheduler.alphas_cumprod[timesteps].sqrt()[:, None, None, None, None]
     sigma = (1 - scheduler.alphas_cumprod[timesteps]).sqrt()[:, None, None, None, None]
     noise = (sample - alpha * clean) / sigma
-    expected = noise if prediction_type == "epsilon" else alpha * noise - sigma * clean
+    expected = {"epsilon": noise, "v_prediction": alpha * noise - sigma * clean, "sample": clean}[
+        prediction_type
+    ]
     torch.testing.assert_close(target, expected, atol=2e-3, rtol=1e-3)
 
 

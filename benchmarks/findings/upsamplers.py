@@ -1,0 +1,173 @@
+"""Three ways to the last resolution, as in Show-1's Table 6, at small size and equal numbers of training steps.
+
+*Concatenation* learns from pure noise with the low-resolution frames beside it (the plain upsampler). *Changed input*
+is a text-to-video model of latents, given the noised low-resolution clip to start from. *Expert* is the same model
+after half of its training, which then learned timesteps up to 900 alone.
+
+Writes docs/findings/upsamplers.csv and .png. Run `python benchmarks/findings/upsamplers.py [STEPS] [CLIPS]`; the
+trainings are kept in runs/findings and go on if they were cut.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from einops import rearrange
+from rich.progress import Progress, track
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from benchmarks.findings.tables import write_rows
+from models.checkpoints import Checkpoints
+from models.clip import Clip
+from models.evaluation.analyser import agrees, analyse
+from models.evaluation.distances import frechet_distance
+from models.evaluation.networks import FeatureNetworks
+from models.execution import Execution
+from models.networks.latent_unet import LatentVideoUNet
+from models.presets import SHAPES, StageKind
+from models.random_checkpoints import EXPERT_TRANSLATION, LATENT_CHANNELS
+from models.sampling import denoise, draw_noise, seeded_generators
+from models.stage import StageInputs
+from models.stages.expert_translation import ExpertTranslation, resize_8bit
+from models.text import ClipPromptEncoder
+from models.training.batch import Batch
+from models.training.diffusion import noised, prediction_loss
+from models.training.loop import Rhythm, Training
+from models.training.moving_shapes import MovingShapes, canonical_caption
+from models.training.recipes import Phase, Recipe
+from models.training.stages import ExpertTranslationTraining
+from workers.settings import get_settings
+
+SPEC = SHAPES.stage(StageKind.EXPERT_TRANSLATION)
+FOLD = 4
+"""The low-resolution frames, half as wide as the last ones, have four times the latents' width."""
+EXPERT_MAX_TIMESTEP = 900
+RUNS, OUTPUT = Path("runs/findings"), Path("docs/findings")
+
+
+class ConcatenationTraining(ExpertTranslationTraining):
+    """The latent UNet with the low-resolution frames, folded to the latents' size, as further input channels."""
+
+    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+        folded = rearrange(batch.frames, "b f c h w -> (b f) c h w")
+        with torch.no_grad():
+            latents = self.vae.encode(folded).latent_dist.mean * self.vae.config.scaling_factor
+        clean = rearrange(latents, "(b f) c h w -> b c f h w", b=batch.frames.shape[0])
+        sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
+        low = functional.interpolate(folded, scale_factor=0.5, mode="area")
+        inputs = torch.cat([sample, beside(low, batch.frames.shape[0])], dim=1)
+        return prediction_loss(self.unet(inputs, timesteps, self.text(batch, generator)), target)
+
+
+def beside(low: Tensor, batch: int) -> Tensor:
+    """Low-resolution frames (batch·frames, 3, h, w) as channels of the latents: (batch, 48, frames, h/4, w/4)."""
+    return rearrange(functional.pixel_unshuffle(low, FOLD), "(b f) c h w -> b c f h w", b=batch)
+
+
+def trained(name: str, kind: Any, steps: int, max_timestep: int, start: dict[str, Tensor] | None) -> Any:
+    """A training of that name, run to its end; its networks hold the averaged weights."""
+    recipe = Recipe(
+        phases=(Phase(steps, 4, crop=(64, 128), cooldown=steps // 3),),
+        train_text=True,
+        max_timestep=max_timestep,
+    )
+    checkpoints = Checkpoints(get_settings().checkpoints_dir)
+    torch.manual_seed(0)
+    stage = kind.load(SPEC, recipe, checkpoints)
+    channels = LATENT_CHANNELS + (3 * FOLD**2 if kind is ConcatenationTraining else 0)
+    stage.unet = LatentVideoUNet(replace(EXPERT_TRANSLATION, in_channels=channels))
+    for encoder in stage.captions.encoder.modules():
+        if hasattr(encoder, "reset_parameters"):
+            encoder.reset_parameters()
+    if start is not None:
+        stage.load_state_dict(start)
+    folder = RUNS / f"{name}-{steps}"
+    clips = MovingShapes("train", SPEC.frames, SPEC.height, SPEC.width, 1)
+    with Progress() as bar:
+        task = bar.add_task(name, total=steps)
+        run = Training(stage, clips, folder, None, rhythm=Rhythm(100, steps + 1))
+        run.run(lambda p: bar.update(task, completed=p.step))
+    weights = torch.load(folder / "state" / "ema.pt", weights_only=True)["shadow_params"]
+    for parameter, value in zip(stage.parameters(), weights, strict=True):
+        parameter.data.copy_(value)
+    return stage
+
+
+@torch.inference_mode()
+def upscale_by_concatenation(stage: Any, translation: ExpertTranslation, inputs: StageInputs) -> Tensor:
+    """From pure noise, as many steps as the others run after their start in the middle."""
+    low = inputs.previous_frames(SPEC.frames)
+    generators = seeded_generators(inputs.seeds)
+    shape = (LATENT_CHANNELS, SPEC.frames, SPEC.height // 8, SPEC.width // 8)
+    noise, condition = draw_noise(shape, generators, torch.device("cpu")), beside(low[0], 1)
+    scheduler = stage.scheduler
+    scheduler.set_timesteps(max(1, int(SPEC.steps * SPEC.options.strength)))
+    text = inputs.embeddings.prompt
+
+    def predict(sample: Tensor, timestep: Tensor) -> Tensor:
+        return stage.unet(torch.cat([sample, condition], dim=1), timestep, text)
+
+    sample = denoise(predict, noise, scheduler, scheduler.timesteps, generators, lambda *_: None)
+    return translation._decode(rearrange(sample, "b c f h w -> b f c h w"))[0]
+
+
+def main() -> None:
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 24
+    last = 999
+    half = trained("half", ExpertTranslationTraining, steps // 2, last, None).state_dict()
+    ways = {
+        "concatenation": trained("concatenation", ConcatenationTraining, steps, last, None),
+        "changed input": trained("changed-input", ExpertTranslationTraining, steps - steps // 2, last, half),
+        "changed input, expert": trained(
+            "expert", ExpertTranslationTraining, steps - steps // 2, EXPERT_MAX_TIMESTEP, half
+        ),
+    }
+    networks, clips = FeatureNetworks(), MovingShapes("train", SPEC.frames, SPEC.height, SPEC.width, 50_000)
+    spec = replace(SPEC, guidance_scale=1.0)
+    rows, real = [], [clips[index] for index in range(count)]
+    for name, stage in {"bicubic": None, **ways}.items():
+        seen, right, errors, perceptual = [], [], [], []
+        for index, sample in enumerate(track(real, name)):
+            low = Clip(functional.interpolate(sample.frames, scale_factor=0.5, mode="area")[None], SPEC.fps)
+            prompt = canonical_caption(sample.scene)
+            if stage is None:
+                frames = resize_8bit(low, SPEC.height, SPEC.width)[0]
+            else:
+                text = ClipPromptEncoder(stage.captions.tokenizer, stage.captions.encoder, Execution())
+                translation = ExpertTranslation(stage.unet, stage.scheduler, stage.vae, text, Execution())
+                inputs = StageInputs(spec, prompt, "", text.encode(prompt, ""), (index,), low)
+                if isinstance(stage, ConcatenationTraining):
+                    frames = upscale_by_concatenation(stage, translation, inputs)
+                else:
+                    frames = translation(inputs, lambda *_: None).frames[0]
+            frames = frames.float().clamp(-1, 1)
+            seen.append(networks.judge(frames, prompt))
+            right.append(agrees(analyse(frames), sample.scene)["all_correct"])
+            errors.append(-10 * torch.log10((frames - sample.frames).square().mean() / 4).item())
+            perceptual.append(networks.perceptual_distance(frames, sample.frames))
+        references = [networks.judge(sample.frames, "") for sample in real]
+        rows.append(
+            {
+                "upsampler": name,
+                "all correct": fmean(right),
+                "text-video similarity": fmean(judged.similarity for judged in seen),
+                "PSNR": fmean(errors),
+                "perceptual distance": fmean(perceptual),
+                "FVD (small network)": frechet_distance(
+                    torch.stack([judged.clip for judged in seen]),
+                    torch.stack([judged.clip for judged in references]),
+                ),
+            }
+        )
+    write_rows(OUTPUT / "upsamplers.csv", OUTPUT / "upsamplers.png", rows)
+
+
+if __name__ == "__main__":
+    main()
