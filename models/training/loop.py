@@ -82,7 +82,9 @@ class Training:
         ema.to(accelerator.device)
         done = self._load(ema)
         last = recipe.steps if steps is None else min(recipe.steps, done + steps)
-        log = SummaryWriter(self.folder / "logs", purge_step=done + 1) if accelerator.is_main_process else None
+        log = (
+            SummaryWriter(self.folder / "logs", purge_step=done + 1) if accelerator.is_main_process else None
+        )
         first = 0
         for phase in recipe.phases:
             span = range(max(first, done), min(first + phase.steps, last))
