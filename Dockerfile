@@ -23,7 +23,7 @@ FROM base AS worker
 # Where torch comes from: PyPI's build is for CUDA; pass another index for a CPU or another CUDA version.
 ARG TORCH_INDEX_URL=""
 RUN pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch && pip install '.[worker]'
-RUN mkdir -p /checkpoints && python -m models.random_checkpoints /checkpoints && chown -R cascade /checkpoints
+RUN mkdir -p /checkpoints && chown -R cascade /checkpoints
 USER cascade
 ENV CASCADE_CHECKPOINTS_DIR=/checkpoints
 # SIGTERM hands the running stage back after CASCADE_DRAIN_S: give the container longer than that to stop.

@@ -347,7 +347,7 @@ SHAPES = Preset(
             fps=2,
             steps=20,
             max_steps=100,
-            guidance_scale=4.0,
+            guidance_scale=1.5,
             options=KeyframesOptions(),
         ),
         StageSpec(
@@ -360,7 +360,7 @@ SHAPES = Preset(
             fps=8,
             steps=10,
             max_steps=100,
-            guidance_scale=2.0,
+            guidance_scale=1.0,
             options=InterpolationOptions(frames_between=3),
         ),
         StageSpec(
@@ -373,7 +373,7 @@ SHAPES = Preset(
             fps=8,
             steps=8,
             max_steps=100,
-            guidance_scale=2.0,
+            guidance_scale=1.0,
             options=SuperResolutionOptions(window=8, overlap=1, noise_level=100),
         ),
         StageSpec(
@@ -386,8 +386,8 @@ SHAPES = Preset(
             fps=8,
             steps=10,
             max_steps=100,
-            guidance_scale=2.0,
-            options=ExpertTranslationOptions(strength=0.5),
+            guidance_scale=1.0,
+            options=ExpertTranslationOptions(strength=0.3),
         ),
     ),
 )

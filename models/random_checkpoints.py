@@ -110,9 +110,13 @@ def _write_pixel_stage(folder: Path, config: PixelUNetConfig, prediction_type: s
 
 def _write_expert_translation(folder: Path) -> None:
     write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
-    DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).save_pretrained(
-        folder / "scheduler"
+    scheduler = DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,  # latents are not bounded as pixels are
     )
+    scheduler.save_pretrained(folder / "scheduler")
     levels = 4
     AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,

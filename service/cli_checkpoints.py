@@ -61,12 +61,9 @@ def pull(presets: Presets = None) -> None:
     from models.checkpoint_files import needed_by
     from models.checkpoints import Checkpoints
     from models.errors import CheckpointError
-    from models.random_checkpoints import create_random_shapes
 
     checkpoints = Checkpoints(get_settings().checkpoints_dir)
     for name in presets or get_settings().presets:
-        if name == "shapes":
-            create_random_shapes(checkpoints.folder)
         for needed in needed_by(get_preset(name)):
             try:
                 path = checkpoints.path(needed.name)

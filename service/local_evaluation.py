@@ -13,7 +13,6 @@ from models.evaluation.runner import Evaluation
 from models.evaluation.suites import SUITES
 from models.execution import Execution
 from models.presets import get_preset
-from models.random_checkpoints import create_random_shapes
 from workers.settings import Settings
 
 
@@ -35,8 +34,6 @@ def run_suite(
     if suite not in SUITES:
         raise ValueError(f'there is no suite "{suite}"; choose one of {", ".join(SUITES)}')
     cascade = get_preset(preset)
-    if preset == "shapes":
-        create_random_shapes(settings.checkpoints_dir)
     execution = Execution(device=settings.device, dtype=settings.dtype)
     checkpoints = Checkpoints(settings.checkpoints_dir)
     given = FeatureNetworks.load(networks, resolve_device(execution))

@@ -13,7 +13,6 @@ from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.contact_sheet import contact_sheet
 from models.presets import StageKind, StageSpec
-from models.random_checkpoints import create_random_shapes
 from models.video import write_mp4
 from workers.settings import Settings
 
@@ -38,8 +37,6 @@ def generate_files(
             write_mp4(clip, clip_file)
             files.extend([clip_file, *write_contact_sheets([clip_file])])
 
-    if any(spec.checkpoint.startswith("shapes/") for spec in specs):
-        create_random_shapes(settings.checkpoints_dir)
     clip = generate(
         specs,
         prompt,

@@ -114,7 +114,5 @@ def motion_from_video(
     """
     spec = get_preset(preset).stage(StageKind.KEYFRAMES)
     checkpoints = get_settings().checkpoints_dir
-    if preset == "shapes":
-        create_random_shapes(checkpoints)
     frames = read_clip(video, spec.frames, spec.height, spec.width, stride)
     return train_motion(spec, Checkpoints(checkpoints), OneVideo(frames, caption), scratch, report, steps)

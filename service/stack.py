@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +60,6 @@ class Stack:
         """
         self._take_lock()
         env = self._start_servers()
-        self._make_checkpoints()
         redis_url = env.get("CASCADE_REDIS_URL", self.settings.redis_url.get_secret_value())
         redis = connect_redis(self.settings.model_copy(update={"redis_url": SecretStr(redis_url)}))
         kinds = dict.fromkeys(kind for name in self.settings.presets for kind in get_preset(name).kinds)
@@ -127,12 +125,6 @@ class Stack:
             env["CASCADE_S3_SECRET_KEY"] = credentials.s3_secret_key
             self.say(f"s3         {credentials.s3_endpoint_url}  (embedded)")
         return env
-
-    def _make_checkpoints(self) -> None:
-        folder = self.settings.checkpoints_dir
-        if "shapes" in self.settings.presets and not (folder / "shapes").is_dir():
-            self.say(f"making the untrained `shapes` checkpoints in {folder}")
-            subprocess.run([sys.executable, "-m", "models.random_checkpoints", str(folder)], check=True)
 
     def _worker(self, kind: StageKind, env: dict[str, str], redis: Any) -> Child:
         def is_ready() -> bool:

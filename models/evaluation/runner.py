@@ -34,6 +34,8 @@ from models.training.video_files import VideoFiles
 SHEETS = 12
 SAMPLES = "samples.jsonl"
 NETWORKS = "networks.txt"
+HIGHEST_PSNR = 60.0
+"""Equal frames, such as a still clip blended from its keyframes, would have an infinite one."""
 RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)
 
 
@@ -206,11 +208,12 @@ class Evaluation:
         return functional.interpolate(frames, self.suite.size, mode="bilinear", antialias=True)
 
     def _fidelity(self, made: Tensor, truth: Tensor) -> dict[str, float]:
-        """PSNR (dB), SSIM and LPIPS of frames in [-1, 1]."""
+        """PSNR (dB, at most HIGHEST_PSNR), SSIM and LPIPS of frames in [-1, 1]."""
         made = made.clamp(-1, 1)
+        psnr = float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0)))
         ssim = structural_similarity_index_measure(made, truth, data_range=(-1.0, 1.0))
         return {
-            "psnr": float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0))),
+            "psnr": min(psnr, HIGHEST_PSNR),
             "ssim": float(torch.as_tensor(ssim)),
             "lpips": self.networks.perceptual_distance(made, truth),
         }

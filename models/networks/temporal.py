@@ -5,10 +5,15 @@ Both start as the identity: a freshly extended image model gives every frame wha
 
 from __future__ import annotations
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.networks.attention import TransformerBlock
+
+WAVELENGTH_RATIO = 100.0
+POSITION_SIZE = 0.5
 
 
 class TemporalConvolution(nn.Module):
@@ -45,8 +50,8 @@ class TemporalTransformer(nn.Module):
     Args:
         channels: of the feature map.
         heads, head_width: of the attention; heads x head_width may differ from `channels`.
-        across_space: attend to all pixels of all frames, where the feature map is small enough. The published
-            networks never do; small ones learn motion much sooner with it.
+        across_space: attend to all pixels of all frames, where the feature map is small enough, and know where and
+            when each of them is. The published networks do neither; small ones learn motion much sooner so.
 
     The library in which the published checkpoints ran reshaped the output (frames, channels) of each pixel as
     (channels, frames), moved both before height and width, and reshaped the whole to (batch·frames, channels):
@@ -81,10 +86,26 @@ class TemporalTransformer(nn.Module):
         video = self.norm(rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames))
         tokens = "b (f h w) c" if self.across_space else "(b h w) f c"
         sequence = self.proj_in(rearrange(video, f"b c f h w -> {tokens}"))
+        if self.across_space:
+            sequence = sequence + positions((num_frames, height, width), sequence)
         for block in self.transformer_blocks:
             sequence = block(sequence)
         sizes = {"f": num_frames, "h": height, "w": width}
         return hidden + rearrange(self.proj_out(sequence), f"{tokens} -> (b f) c h w", **sizes)
+
+
+def positions(sizes: tuple[int, ...], like: Tensor) -> Tensor:
+    """Sines and cosines of every place in a grid, (places, channels), of the channels, dtype and device of `like`.
+
+    Each axis has an equal share of the channels; those that are left over are zero.
+    """
+    channels = like.shape[-1]
+    waves = channels // (2 * len(sizes))
+    rates = WAVELENGTH_RATIO ** (-torch.arange(waves, device=like.device) / waves)
+    axes = torch.meshgrid(*(torch.arange(size, device=like.device) for size in sizes), indexing="ij")
+    angles = [axis.flatten()[:, None] * rates for axis in axes]
+    table = torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)
+    return POSITION_SIZE * functional.pad(table, (0, channels - table.shape[1])).to(like.dtype)
 
 
 def enable_temporal(unet: nn.Module, *, enabled: bool) -> None:

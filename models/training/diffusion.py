@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from models.training.recipes import Recipe
 
-HIGH_NOISE = 0.6
+HIGH_NOISE = 0.75
 
 
 def draw_timesteps(batch: int, recipe: Recipe, generator: Generator) -> Tensor:
-    """One timestep per clip, (batch,): uniform from 0 to the recipe's last, the high-noise share from the top 40 %."""
+    """One timestep per clip, (batch,): uniform from 0 to the recipe's last, the high-noise share from the top quarter."""
     count = recipe.max_timestep + 1
     uniform = torch.randint(count, (batch,), generator=generator)
     high = torch.randint(int(HIGH_NOISE * count), count, (batch,), generator=generator)

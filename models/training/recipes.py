@@ -46,7 +46,7 @@ class Recipe:
         train_text: the text encoder learns too; off where it is a pretrained one.
         caption_dropout: share of captions replaced by "" for classifier-free guidance.
         max_timestep: timesteps are drawn from 0 to this one; 900 for the expert (Show-1, section 3.6).
-        high_noise_share: share of timesteps drawn from the noisiest 40 %, where layout and motion are decided; 0 is
+        high_noise_share: share of timesteps drawn from the noisiest quarter, where layout and motion are decided; 0 is
             the paper's uniform choice.
         max_noise_level: noise levels of the low-resolution condition are drawn from 0 to this one.
         previous_dropout: share of clips without the frame of the window before (first windows have none).
@@ -80,17 +80,17 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         # learning with the temporal ones, the text encoder learns too, and noisy timesteps are drawn more often.
         "keyframes": Recipe(
             phases=(
-                Phase(4_000, 64, "spatial", 5e-4),
-                Phase(7_000, 8, "all", 3e-4, cooldown=2_000),
+                Phase(4_800, 64, "spatial", 5e-4),
+                Phase(4_000, 8, "all", 3e-4, cooldown=1_300),
             ),
             train_text=True,
-            high_noise_share=0.3,
+            high_noise_share=0.5,
         ),
-        "interpolation": Recipe(phases=(Phase(1_500, 16, cooldown=500),)),
-        "super-resolution": Recipe(phases=(Phase(1_500, 16, crop=(40, 64)), Phase(100, 2, cooldown=100))),
+        "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=350),)),
+        "super-resolution": Recipe(phases=(Phase(2_100, 16, crop=(40, 64), cooldown=500),)),
         "autoencoder": Recipe(phases=(Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),)),
         "expert-translation": Recipe(
-            phases=(Phase(1_500, 4, crop=(64, 128), cooldown=500),), train_text=True, max_timestep=900
+            phases=(Phase(600, 2, crop=(64, 64), cooldown=300),), train_text=True, max_timestep=900
         ),
     },
     "show-1": {

@@ -148,7 +148,7 @@ def test_the_keyboard_is_enough(page: Page, up: Up) -> None:
 
 
 def test_a_running_video_is_cancelled_retried_and_deleted(page: Page, up: Up) -> None:
-    video_id = ask(page, prompt="a circle to cancel", super_resolution_steps=60)
+    video_id = ask(page, prompt="a circle to cancel", super_resolution_steps=100)
     one = card(page, video_id)
     expect(one.locator('[data-stage="super-resolution"] .said')).to_contain_text("step", timeout=LONG_MS)
     one.get_by_role("button", name="Cancel").click()
@@ -179,7 +179,7 @@ def test_what_is_wrong_is_said_at_the_field(page: Page, up: Up) -> None:
 
 
 def test_a_reload_and_a_gateway_that_restarts_lose_nothing(page: Page, up: Up) -> None:
-    video_id = ask(page, prompt="a circle that goes on", super_resolution_steps=12)
+    video_id = ask(page, prompt="a circle that goes on", super_resolution_steps=80)
     page.fill("#prompt", "typed but not sent")
     page.reload()
     one = card(page, video_id)
@@ -195,7 +195,7 @@ def test_a_reload_and_a_gateway_that_restarts_lose_nothing(page: Page, up: Up) -
 def test_the_page_goes_on_when_the_gateway_is_back(browser: Browser, up: Up) -> None:
     page = browser.new_page()
     page.goto(up.url)
-    video_id = ask(page, super_resolution_steps=8)
+    video_id = ask(page, super_resolution_steps=60)
     os.kill(up.process.pid, signal.SIGSTOP)  # else the gateway may be back before the page asks it anything
     try:
         os.kill(up.pid_of("service.cli gateway"), signal.SIGKILL)
@@ -256,7 +256,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(browser: Browser, up: Up) 
 
 
 def test_operators_see_the_conveyor_and_replay_dead_letters(browser: Browser, up: Up) -> None:
-    video_id = up.post(steps={"super-resolution": 60})
+    video_id = up.post(steps={"super-resolution": 100})
     up.running(video_id, "super-resolution")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{up.url}/ops")

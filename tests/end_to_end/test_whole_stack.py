@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from conftest import Up
 
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
-MANY_STEPS = FEW_STEPS | {"super-resolution": 6}
+MANY_STEPS = FEW_STEPS | {"super-resolution": 40}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -105,7 +105,7 @@ def test_the_end_of_a_video_is_told_by_the_housekeeper(up: Up) -> None:
 
 
 def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:
-    first, second = up.post(seed=1), up.post(seed=2)
+    first, second = up.post(seed=1, steps=MANY_STEPS), up.post(seed=2)
     up.wait_until(lambda: up.stage(second, "keyframes")["status"] == "completed")
     ahead = up.get(first)
     assert ahead["status"] == "in_progress"
@@ -121,7 +121,7 @@ def test_cancelling_stops_the_stage_within_a_step_and_frees_the_worker(up: Up) -
     cancelled = up.get(video_id)
     assert cancelled["status"] == "cancelled"
     step = up.stage(video_id, "super-resolution")["step"]
-    up.finished(up.post(seed=3))  # 396 more steps would take minutes
+    up.finished(up.post(seed=3))  # 396 more steps would take far longer
     assert up.stage(video_id, "super-resolution")["step"] == step
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import models
 from models.cascade import generate
 from models.checkpoints import Checkpoints
 from models.clip import Clip
@@ -83,6 +84,13 @@ def test_a_missing_checkpoint_is_named_with_where_it_was_looked_for(tmp_path: Pa
     spec = replace(SHAPES.stages[0], checkpoint="shapes/nowhere")
     with pytest.raises(CheckpointError, match=f"shapes/nowhere.*{tmp_path}.*shipped.*hub"):
         loaded(tmp_path, spec)
+
+
+def test_a_checkpoint_in_the_folder_goes_before_the_one_that_is_shipped(tmp_path: Path) -> None:
+    shipped = Checkpoints(tmp_path).path("shapes/keyframes")
+    assert shipped.is_relative_to(Path(models.__file__).parent)
+    (tmp_path / "shapes" / "keyframes").mkdir(parents=True)
+    assert Checkpoints(tmp_path).path("shapes/keyframes") == tmp_path / "shapes" / "keyframes"
 
 
 def test_a_missing_part_and_a_misfit_tensor_are_named(tmp_path: Path) -> None:

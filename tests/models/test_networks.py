@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
-from models.networks.temporal import is_temporal
+from models.networks.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
 from models.random_checkpoints import EXPERT_TRANSLATION, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -141,3 +142,29 @@ def test_a_configuration_that_would_change_the_arithmetic_is_refused() -> None:
         PixelUNetConfig.from_dict(published | {"new_trick": 1})
     with pytest.raises(CheckpointError, match="resnet_skip_time_act"):
         PixelUNetConfig.from_dict(published | {"resnet_skip_time_act": False})
+
+
+def test_positions_are_sines_and_cosines_of_frame_row_and_column() -> None:
+    table = positions((3, 2, 4), torch.zeros(24, 14)) / POSITION_SIZE  # two waves an axis: rates 1 and 1/10
+    assert table[0].tolist() == [0, 0, 1, 1] * 3 + [0, 0]
+    frame, row, column = 2, 1, 3
+    expected = [
+        wave(place * rate)
+        for place in (frame, row, column)
+        for wave in (math.sin, math.cos)
+        for rate in (1, 0.1)
+    ]
+    assert table[-1].tolist() == pytest.approx([*expected, 0, 0], abs=1e-6)
+
+
+def test_attention_across_space_knows_where_and_when() -> None:
+    """The same frame again and again: only positions tell its frames apart, away from the clip's ends."""
+    across = TemporalTransformer(12, 2, 6, 4, across_space=True)
+    own_pixel = TemporalTransformer(12, 2, 6, 4)
+    for layer in (across, own_pixel):
+        torch.nn.init.normal_(layer.proj_out.weight)
+    still = torch.randn(1, 12, 3, 4).repeat(6, 1, 1, 1)
+    with torch.inference_mode():
+        moved, same = across(still, 6), own_pixel(still, 6)
+    assert (moved[2] - moved[3]).abs().max() > 1e-3
+    torch.testing.assert_close(same[2], same[3])

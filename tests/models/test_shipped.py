@@ -1,0 +1,47 @@
+"""The weights of `shapes` that are part of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint_files import SHIPPED, locate, needed_by, verify
+from models.checkpoints import Checkpoints
+from models.evaluation.analyser import agrees, analyse
+from models.execution import Execution
+from models.presets import SHAPES, StageKind
+from models.stage import StageInputs
+from models.stages import load_stage
+from models.training.moving_shapes import MovingShapes, canonical_caption
+
+PROMPTS = 12
+WANTED = {"background": 0.9, "colour": 0.6, "shape": 0.5}
+"""Shares by which a broken checkpoint is known; motion does not follow the prompt well enough yet to be asked for."""
+
+
+def test_they_are_whole_and_small(tmp_path: Path) -> None:
+    for needed in needed_by(SHAPES):
+        place = locate(tmp_path, needed.name)
+        assert place is not None
+        assert verify(place, needed) == []
+    assert sum(file.stat().st_size for file in (SHIPPED / "shapes").rglob("*") if file.is_file()) < 24 * 2**20
+
+
+@pytest.mark.slow
+def test_keyframes_show_what_the_prompt_says(tmp_path: Path) -> None:
+    """Of twelve prompts; the evaluation in docs/training.md says how often over hundreds."""
+    spec = SHAPES.stage(StageKind.KEYFRAMES)
+    stage = load_stage(spec, Checkpoints(tmp_path), Execution(device="cpu"))
+    clips, shown = MovingShapes("train", 8, 20, 32, seed=60_000), []
+    for index in range(PROMPTS):
+        scene = clips[index].scene
+        prompt = canonical_caption(scene)
+        inputs = StageInputs(spec, prompt, "", stage.text.encode(prompt, ""), (index,))
+        clip = stage(inputs, lambda *_: None)
+        shown.append(agrees(analyse(clip.frames[0].clamp(-1, 1)), scene))
+    for attribute, wanted in WANTED.items():
+        right = [said[attribute] for said in shown if attribute in said]
+        assert sum(right) / len(right) >= wanted, (attribute, right)
+    assert torch.isfinite(clip.frames).all()
