@@ -158,7 +158,7 @@ def test_the_text_video_network_tells_a_clip_from_its_neighbours() -> None:
         captions = [canonical_caption(one) for one in (scene, *others)]
         similarity = network.embed_captions(captions) @ network.embed_clips(sample.frames[None])[0]
         right.append(int(similarity.argmax()) == 0)
-    assert sum(right) / len(right) > 0.6  # ten times what chance would give
+    assert sum(right) / len(right) > 0.6  # chance: 1 in 16
 
 
 def test_the_scorer_prefers_the_clip_of_the_prompt() -> None:

@@ -31,7 +31,7 @@ def test_they_are_whole_and_small(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_keyframes_show_what_the_prompt_says(tmp_path: Path) -> None:
-    """Of twelve prompts; the evaluation in docs/training.md says how often over hundreds."""
+    """Of twelve prompts; docs/training.md has the measured shares, which are higher."""
     spec = SHAPES.stage(StageKind.KEYFRAMES)
     stage = load_stage(spec, Checkpoints(tmp_path), Execution(device="cpu"))
     clips, shown = MovingShapes("train", 8, 20, 32, seed=60_000), []
