@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from einops import rearrange
 from rich.progress import Progress, track
+from tables import write_rows
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from benchmarks.findings.tables import write_rows
 from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.evaluation.analyser import agrees, analyse
