@@ -49,15 +49,18 @@ KEYFRAMES = PixelUNetConfig(
     act_fn="gelu",
     time_embedding_act_fn="gelu",
     norm_num_groups=16,
+    layout=(4, 5, 8),
 )
-INTERPOLATION = replace(KEYFRAMES, in_channels=7)
+INTERPOLATION = replace(KEYFRAMES, in_channels=7, layout=None, residual=True)
 SUPER_RESOLUTION = replace(
     KEYFRAMES,
+    layout=None,
     in_channels=6,
     block_out_channels=(64, 48),
     attention_head_dim=16,
     attention_across_space=False,
     patch_size=4,
+    residual=True,
     class_embed_type="timestep",
 )
 LATENT_CHANNELS = 8
@@ -86,7 +89,7 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
             torch.manual_seed(seed)
             _write_pixel_stage(made / "keyframes", KEYFRAMES)
             write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
-            _write_pixel_stage(made / "interpolation", INTERPOLATION)
+            _write_pixel_stage(made / "interpolation", INTERPOLATION, prediction_type="sample")
             _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, prediction_type="sample")
             _write_expert_translation(made / "expert-translation")
         for stage in made.iterdir():

@@ -9,19 +9,15 @@ from pathlib import Path
 
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
-from models.conversion import initialise
 from models.presets import StageKind, get_preset
 from models.random_checkpoints import create_random_shapes
 from models.training.loop import Progress, Rhythm, Training
 from models.training.motion import OneVideo, train_motion
 from models.training.moving_shapes import MovingShapes
 from models.training.recipes import RECIPES
-from models.training.stages import TRAININGS
+from models.training.stages import TRAININGS, InterpolationTraining
 from models.training.video_files import VideoFiles, read_clip
 from workers.settings import get_settings
-
-STARTS_FROM = {"interpolation": "keyframes"}
-"""Stages that begin with the weights of another (Show-1, section 3.4)."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,9 @@ class TrainingRun:
             create_random_shapes(self.checkpoints)
         found = Checkpoints(self.checkpoints)
         learning = training.load(spec, RECIPES[self.preset][stage], found)
-        if stage in STARTS_FROM:
-            first = next(other for other in cascade.stages if other.kind == STARTS_FROM[stage])
-            initialise(learning.unet, read_weights(found.path(first.checkpoint) / "unet"))
+        if isinstance(learning, InterpolationTraining):
+            first = cascade.stage(StageKind.KEYFRAMES)
+            learning.start_from(read_weights(found.path(first.checkpoint) / "unet"))
         size = (learning.frames or spec.frames, spec.height, spec.width)
         return Training(
             stage=learning,

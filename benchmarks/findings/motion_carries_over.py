@@ -67,7 +67,7 @@ def main() -> None:
             )
         )
     stage = load_stage(spec, checkpoints, Execution())
-    sheets = [contact_sheet(((video.frames + 1) * 127.5).round().byte())]
+    sheets = [contact_sheet(((video.frames.permute(0, 2, 3, 1) + 1) * 127.5).round().byte())]
     rows = []
     moved: dict[str, list[bool]] = {"without": [], "with": []}
     kept: dict[str, list[bool]] = {"without": [], "with": []}

@@ -73,8 +73,7 @@ def beside(low: Tensor, batch: int) -> Tensor:
 def trained(name: str, kind: Any, steps: int, max_timestep: int, start: dict[str, Tensor] | None) -> Any:
     """A training of that name, run to its end; its networks hold the averaged weights."""
     recipe = Recipe(
-        phases=(Phase(steps, 4, crop=(64, 128), cooldown=steps // 3),),
-        train_text=True,
+        phases=(Phase(steps, 4, train_text=True, crop=(64, 128), cooldown=steps // 3),),
         max_timestep=max_timestep,
     )
     checkpoints = Checkpoints(get_settings().checkpoints_dir)

@@ -5,7 +5,7 @@ Spatial layers are DeepFloyd IF's image UNet; temporal convolution and attention
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from models.networks.attention import AddedKVAttention
 from models.networks.config import from_config, per_level
+from models.networks.layout import Layout
 from models.networks.resnet import Resample, ResnetBlock
 from models.networks.temporal import TemporalConvolution, TemporalTransformer
 
@@ -62,6 +63,10 @@ class PixelUNetConfig:
     `temporal_heads` (ours): heads of the temporal attention, where not as many as `attention_head_dim`.
     `patch_size` (ours): squares of so many pixels a side become the channels of one, before the first convolution
     and back after the last; a small network then spends its work where things are recognised.
+    `layout` (ours): frames, height and width of the caption's mean clip, which the network makes for itself and
+    sees beside its input; see `Layout`.
+    `residual` (ours): the prediction is added to the pixels of the condition, channels 3 to 6 of the input; for
+    networks that predict the clean sample, which is close to its condition.
     """
 
     in_channels: int
@@ -90,6 +95,8 @@ class PixelUNetConfig:
     attention_across_space: bool | tuple[bool, ...] = False
     temporal_heads: int | None = None
     patch_size: int = 1
+    layout: tuple[int, int, int] | None = None
+    residual: bool = False
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
@@ -112,7 +119,11 @@ class PixelVideoUNet(nn.Module):
         across_space = per_level(config.attention_across_space, levels, "attention_across_space")
 
         patch = config.patch_size**2
-        self.conv_in = nn.Conv2d(config.in_channels * patch, widths[0], 3, padding=1)
+        seen = config.in_channels
+        if config.layout is not None:
+            self.layout = Layout(config.layout, config.encoder_hid_dim)
+            seen += 3
+        self.conv_in = nn.Conv2d(seen * patch, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
         self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
         self.class_embedding = _class_embedding(config, widths[0], time_width)
@@ -182,6 +193,9 @@ class PixelVideoUNet(nn.Module):
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
         self.conv_activation = get_activation(config.act_fn)
         self.conv_out = nn.Conv2d(widths[0], config.out_channels * patch, 3, padding=1)
+        if config.residual:
+            nn.init.zeros_(self.conv_out.weight)
+            nn.init.zeros_(self.conv_out.bias)
 
     def forward(
         self,
@@ -189,6 +203,7 @@ class PixelVideoUNet(nn.Module):
         timestep: Tensor | int,
         encoder_hidden_states: Tensor,
         class_labels: Tensor | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
         """Predict the noise of a video.
 
@@ -198,14 +213,20 @@ class PixelVideoUNet(nn.Module):
             timestep: 0..999, one for all or (batch,).
             encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
             class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
+            layout: (batch, 3, frames, height, width), where it is known already, for networks with one.
         Returns:
             (batch, out_channels, frames, height, width).
         """
         batch, _, num_frames, _, _ = sample.shape
+        condition = sample[:, 3:6]
         time = self._time_embedding(sample, timestep, encoder_hidden_states, class_labels)
         time = time.repeat_interleave(num_frames, dim=0)
         text = self.encoder_hid_proj(encoder_hidden_states).repeat_interleave(num_frames, dim=0)
 
+        if self.config.layout is not None:
+            if layout is None:
+                layout = self.layout_of(encoder_hidden_states, sample.shape[2:])
+            sample = torch.cat([sample, layout.to(sample.dtype)], dim=1)
         frames = sample.transpose(1, 2).flatten(0, 1)  # (b f) c h w
         hidden = self.conv_in(functional.pixel_unshuffle(frames, self.config.patch_size))
         if self.config.transfromer_in_opt:
@@ -218,7 +239,12 @@ class PixelVideoUNet(nn.Module):
             hidden = block.up(hidden, skips, time, text, num_frames)
         hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
         hidden = functional.pixel_shuffle(hidden, self.config.patch_size)
-        return hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
+        video = hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
+        return condition + video if self.config.residual else video
+
+    def layout_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
+        """The mean clip of a text, (batch, 3, frames, height, width) of `size` (frames, height, width)."""
+        return functional.interpolate(self.layout(text), tuple(size), mode="trilinear")
 
     def _time_embedding(
         self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None

@@ -14,10 +14,15 @@ from models.text import T5_MAX_TOKENS
 class CaptionEncoder(nn.Module):
     """T5 or CLIP as the stages use them, with gradients where the text encoder learns too."""
 
-    def __init__(self, tokenizer: Any, encoder: nn.Module, *, trained: bool, masked: bool) -> None:
+    def __init__(self, tokenizer: Any, encoder: nn.Module, *, masked: bool) -> None:
         super().__init__()
-        self.tokenizer, self.encoder, self.trained, self.masked = tokenizer, encoder, trained, masked
-        encoder.requires_grad_(trained)
+        self.tokenizer, self.encoder, self.masked = tokenizer, encoder, masked
+        self.select(trained=False)
+
+    def select(self, *, trained: bool) -> None:
+        """Whether the encoder learns."""
+        self.trained = trained
+        self.encoder.requires_grad_(trained)
 
     def forward(self, captions: Sequence[str], dropout: float, generator: Generator) -> Tensor:
         """(batch, tokens, features)."""

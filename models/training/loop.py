@@ -109,7 +109,7 @@ class Training:
         report: Callable[[Progress], None],
     ) -> None:
         recipe = self.stage.recipe
-        self.stage.select(phase.trainable)
+        self.stage.select(phase)
         self.stage.eval()  # without dropout: clips that never repeat need none
         learning = [parameter for parameter in self.stage.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, phase.learning_rate, weight_decay=recipe.weight_decay)

@@ -12,10 +12,12 @@ from models.checkpoints import Checkpoints
 from models.motion import is_motion, motion_of, pack_motion
 from models.presets import StageSpec
 from models.training.loop import Progress, Rhythm, Training
-from models.training.recipes import Phase, Recipe, Trainable
+from models.training.recipes import Phase, Recipe
 from models.training.stages import KeyframesTraining
 
-RECIPE = Recipe(phases=(Phase(300, 4, "temporal", 1e-4),), caption_dropout=0.1, ema_decay=0.95, warmup=20)
+RECIPE = Recipe(
+    phases=(Phase(300, 4, "temporal", learning_rate=1e-4),), caption_dropout=0.1, ema_decay=0.95, warmup=20
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class OneVideo:
 class MotionTraining(KeyframesTraining):
     """Keyframes of which the temporal attention alone learns; the result is an adapter, not a checkpoint."""
 
-    def select(self, _: Trainable) -> None:
+    def select(self, _: Phase) -> None:
         for name, parameter in self.unet.named_parameters():
             parameter.requires_grad_(is_motion(name))
 

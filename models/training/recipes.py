@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Trainable = Literal["all", "spatial", "temporal"]
+Trainable = Literal["all", "spatial", "temporal", "layout", "reading"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,10 @@ class Phase:
         steps: optimizer steps.
         batch_size: clips per step and process.
         trainable: `spatial` trains the image model within, frame by frame, its temporal layers switched off;
-            `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `all` trains everything.
+            `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `layout` trains what makes the
+            mean clip of a caption, on squared error; `reading` trains the text encoder alone, by questions about
+            captions of moving shapes; `all` trains everything but those.
+        train_text: the text encoder learns too; off where it is a pretrained one.
         learning_rate: of AdamW, after a linear warm-up.
         cooldown: last steps of the phase over which the learning rate falls to zero.
         crop: height and width that are cut out of the clips at a random place; None takes them whole.
@@ -26,6 +29,7 @@ class Phase:
     steps: int
     batch_size: int
     trainable: Trainable = "all"
+    train_text: bool = False
     learning_rate: float = 4e-4
     crop: tuple[int, int] | None = None
     cooldown: int = 0
@@ -43,7 +47,6 @@ class Recipe:
 
     Attributes:
         phases: one after another.
-        train_text: the text encoder learns too; off where it is a pretrained one.
         caption_dropout: share of captions replaced by "" for classifier-free guidance.
         max_timestep: timesteps are drawn from 0 to this one; 900 for the expert (Show-1, section 3.6).
         high_noise_share: share of timesteps drawn from the noisiest quarter, where layout and motion are decided; 0 is
@@ -57,7 +60,6 @@ class Recipe:
     """
 
     phases: tuple[Phase, ...]
-    train_text: bool = False
     caption_dropout: float = 0.1
     max_timestep: int = 999
     high_noise_share: float = 0.0
@@ -70,34 +72,41 @@ class Recipe:
     accumulation: int = 1
 
     @property
+    def train_text(self) -> bool:
+        """Whether the text encoder learns in any phase."""
+        return any(phase.train_text for phase in self.phases)
+
+    @property
     def steps(self) -> int:
         return sum(phase.steps for phase in self.phases)
 
 
 RECIPES: Mapping[str, Mapping[str, Recipe]] = {
     "shapes": {
-        # Departures from the paper, as the networks are small and start from nothing: the spatial layers go on
-        # learning with the temporal ones, the text encoder learns too, and noisy timesteps are drawn more often.
+        # Departures from the paper, as the networks are small and start from nothing: text encoder and layout are
+        # trained first, the spatial layers go on learning with the temporal ones, and noisy timesteps are drawn more
+        # often.
         "keyframes": Recipe(
             phases=(
-                Phase(4_800, 64, "spatial", 5e-4),
-                Phase(4_000, 8, "all", 3e-4, cooldown=1_300),
+                Phase(1_500, 96, "reading", train_text=True, learning_rate=1e-3, cooldown=300),
+                Phase(3_000, 64, "layout", train_text=True, learning_rate=1e-3, cooldown=1_000),
+                Phase(3_000, 64, "spatial", learning_rate=5e-4),
+                Phase(6_000, 8, learning_rate=4e-4, cooldown=1_600),
             ),
-            train_text=True,
             high_noise_share=0.5,
         ),
         "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=350),)),
         "super-resolution": Recipe(phases=(Phase(2_100, 16, crop=(40, 64), cooldown=500),)),
         "autoencoder": Recipe(phases=(Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),)),
         "expert-translation": Recipe(
-            phases=(Phase(600, 2, crop=(64, 64), cooldown=300),), train_text=True, max_timestep=900
+            phases=(Phase(600, 2, train_text=True, crop=(64, 64), cooldown=300),), max_timestep=900
         ),
     },
     "show-1": {
-        "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", 1e-4),)),
-        "interpolation": Recipe(phases=(Phase(50_000, 4, "all", 1e-5),)),
-        "super-resolution": Recipe(phases=(Phase(50_000, 1, "all", 1e-5),)),
-        "autoencoder": Recipe(phases=(Phase(50_000, 4, "all", 1e-5),)),
-        "expert-translation": Recipe(phases=(Phase(50_000, 1, "all", 1e-5),), max_timestep=900),
+        "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", learning_rate=1e-4),)),
+        "interpolation": Recipe(phases=(Phase(50_000, 4, learning_rate=1e-5),)),
+        "super-resolution": Recipe(phases=(Phase(50_000, 1, learning_rate=1e-5),)),
+        "autoencoder": Recipe(phases=(Phase(50_000, 4, learning_rate=1e-5),)),
+        "expert-translation": Recipe(phases=(Phase(50_000, 1, learning_rate=1e-5),), max_timestep=900),
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from models.checkpoint_files import write_checksums
 from models.checkpoint_writing import write_text, write_unet
 from models.checkpoints import Checkpoints
 from models.clip import Clip
+from models.conversion import initialise
 from models.execution import Execution
 from models.networks.temporal import enable_temporal, is_temporal
 from models.noise_augmentation import augment, augmentation_schedule
@@ -30,7 +32,8 @@ from models.text import ClipPromptEncoder, T5PromptEncoder
 from models.training.batch import Batch
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import noised, prediction_loss
-from models.training.recipes import Phase, Recipe, Trainable
+from models.training.reading import Reading
+from models.training.recipes import Phase, Recipe
 
 CPU = Execution(device="cpu", dtype="float32")
 
@@ -45,7 +48,7 @@ class StageTraining(nn.Module):
     spec: StageSpec
     recipe: Recipe
 
-    def select(self, trainable: Trainable) -> None:
+    def select(self, phase: Phase) -> None:
         """Let only some of the parameters learn."""
 
     @abstractmethod
@@ -71,10 +74,13 @@ class DiffusionTraining(StageTraining):
         self.spec, self.recipe, self.unet, self.captions = spec, recipe, unet, captions
         self.scheduler = scheduler
 
-    def select(self, trainable: Trainable) -> None:
-        enable_temporal(self.unet, enabled=trainable != "spatial")
+    def select(self, phase: Phase) -> None:
+        self.captions.select(trained=phase.train_text)
+        enable_temporal(self.unet, enabled=phase.trainable != "spatial")
         for name, parameter in self.unet.named_parameters():
-            parameter.requires_grad_(trainable == "all" or is_temporal(name) == (trainable == "temporal"))
+            part = "layout" if name.startswith("layout.") else "temporal" if is_temporal(name) else "spatial"
+            learns = part == phase.trainable or (phase.trainable == "all" and part != "layout")
+            parameter.requires_grad_(learns)
 
     def text(self, batch: Batch, generator: Generator) -> Tensor:
         return self.captions(batch.captions, self.recipe.caption_dropout, generator)
@@ -103,7 +109,7 @@ class PixelTraining(DiffusionTraining):
     @classmethod
     def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
         text = checkpoints.t5(spec.text_encoder, CPU)
-        captions = CaptionEncoder(text.tokenizer, text.encoder, trained=recipe.train_text, masked=True)
+        captions = CaptionEncoder(text.tokenizer, text.encoder, masked=True)
         unet = checkpoints.pixel_unet(spec.checkpoint, CPU).requires_grad_(True)
         return cls(spec, recipe, unet, captions, pixel_scheduler(spec, checkpoints))
 
@@ -113,25 +119,59 @@ class PixelTraining(DiffusionTraining):
 
 
 class KeyframesTraining(PixelTraining):
-    """Noise to keyframes (Show-1, section 3.3): images first, frame by frame, then clips."""
+    """Noise to keyframes (Show-1, section 3.3): images first, frame by frame, then clips.
+
+    Before that, where they start from nothing, the text encoder learns to read, and the UNet's layout what captions
+    look like on average.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.reading = Reading(self.captions.encoder.config.d_model)
+
+    def select(self, phase: Phase) -> None:
+        super().select(phase)
+        self.reading.requires_grad_(phase.trainable == "reading")
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
-        frames = batch.frames
+        clean = rearrange(batch.frames, "b f c h w -> b c f h w")
+        if phase.trainable == "reading":
+            return self.reading(self.captions, phase.batch_size, generator)
+        text = self.text(batch, generator)
+        if phase.trainable == "layout":
+            layout = self.unet.layout(text)
+            mean = functional.adaptive_avg_pool3d(clean, layout.shape[2:])
+            return functional.mse_loss(layout.float(), mean)
+        layout = None if self.unet.config.layout is None else self.unet.layout_of(text, clean.shape[2:])
         if phase.trainable == "spatial":
-            chosen = torch.randint(frames.shape[1], (frames.shape[0],), generator=generator)
-            frames = frames[torch.arange(frames.shape[0]), chosen][:, None]
-        clean = rearrange(frames, "b f c h w -> b c f h w")
+            chosen = torch.randint(clean.shape[2], (clean.shape[0],), generator=generator)
+            clean = _frame(clean, chosen)
+            layout = None if layout is None else _frame(layout, chosen)
         sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)
-        prediction = self.unet(sample, timesteps, self.text(batch, generator))
-        return prediction_loss(prediction, target)
+        return prediction_loss(self.unet(sample, timesteps, text, layout=layout), target)
 
     def sample(self, batch: Batch, seed: int) -> Clip:
         stage = Keyframes(self.unet, self.scheduler, self.prompts, self.execution)
         return stage(self.inputs(batch, seed, stage.text, None), lambda *_: None)
 
 
+def _frame(video: Tensor, chosen: Tensor) -> Tensor:
+    """One frame of each of (batch, channels, frames, height, width): (batch, channels, 1, height, width)."""
+    return video[torch.arange(video.shape[0]), :, chosen][:, :, None]
+
+
 class InterpolationTraining(PixelTraining):
     """The frames between two keyframes (Show-1, section 3.4); conditions and masks as the stage makes them."""
+
+    def start_from(self, keyframes: Mapping[str, Tensor]) -> None:
+        """Begin as the keyframes UNet (section 3.4), but for its layout and, where residual, its last convolution."""
+        pixels = 3 * self.unet.config.patch_size**2
+        shared = {
+            name: weight[:, :pixels] if name == "conv_in.weight" else weight
+            for name, weight in keyframes.items()
+            if not (self.unet.config.residual and name.startswith("conv_out."))
+        }
+        initialise(self.unet, shared)
 
     def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
         between = self.spec.options.frames_between
@@ -203,7 +243,7 @@ class ExpertTranslationTraining(DiffusionTraining):
     @classmethod
     def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
         text = checkpoints.clip(spec.text_encoder, CPU)
-        captions = CaptionEncoder(text.tokenizer, text.encoder, trained=recipe.train_text, masked=False)
+        captions = CaptionEncoder(text.tokenizer, text.encoder, masked=False)
         unet = checkpoints.latent_unet(spec.checkpoint, CPU).requires_grad_(True)
         scheduler = checkpoints.scheduler(spec.checkpoint)
         return cls(spec, recipe, unet, captions, scheduler, vae=checkpoints.vae(spec.checkpoint, CPU))

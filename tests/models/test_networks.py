@@ -15,7 +15,13 @@ from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
 from models.networks.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
-from models.random_checkpoints import EXPERT_TRANSLATION, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
+from models.random_checkpoints import (
+    EXPERT_TRANSLATION,
+    INTERPOLATION,
+    KEYFRAMES,
+    SUPER_RESOLUTION,
+    TEXT_WIDTH,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 PIXEL = (PixelUNetConfig, PixelVideoUNet)
@@ -35,6 +41,7 @@ OF_IFS_FORM = replace(
     attention_across_space=False,
     temporal_heads=None,
     patch_size=1,
+    residual=False,
 )
 
 
@@ -64,9 +71,10 @@ def test_outputs_agree_with_the_published_code(case: str, kinds: tuple) -> None:
 
 
 def test_new_temporal_layers_leave_the_image_model_as_it_was() -> None:
+    plain = replace(KEYFRAMES, layout=None)  # a layout is of a whole clip; one frame alone has another
     for network, channels in (
-        (PixelVideoUNet(KEYFRAMES).eval(), 3),
-        (PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=True)).eval(), 3),
+        (PixelVideoUNet(plain).eval(), 3),
+        (PixelVideoUNet(replace(plain, transfromer_in_opt=True)).eval(), 3),
         (LatentVideoUNet(EXPERT_TRANSLATION).eval(), EXPERT_TRANSLATION.in_channels),
     ):
         video, text = torch.randn(1, channels, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
@@ -168,3 +176,21 @@ def test_attention_across_space_knows_where_and_when() -> None:
         moved, same = across(still, 6), own_pixel(still, 6)
     assert (moved[2] - moved[3]).abs().max() > 1e-3
     torch.testing.assert_close(same[2], same[3])
+
+
+def test_a_network_with_a_layout_sees_what_its_words_alone_decide() -> None:
+    network = PixelVideoUNet(KEYFRAMES).eval()
+    sample, text = torch.randn(1, 3, 8, 20, 32), torch.randn(1, 5, 64)
+    with torch.inference_mode():
+        own = network.layout_of(text, (8, 20, 32))
+        assert own.shape == (1, 3, 8, 20, 32)
+        assert torch.equal(network(sample, 500, text), network(sample, 500, text, layout=own))
+        other = network(sample, 500, text, layout=own.flip(-1))
+    assert (other - network(sample, 500, text)).abs().max() > 1e-3
+
+
+def test_a_fresh_residual_network_predicts_its_condition() -> None:
+    network = PixelVideoUNet(INTERPOLATION).eval()
+    sample = torch.randn(2, 7, 5, 20, 32)
+    with torch.inference_mode():
+        assert torch.equal(network(sample, 500, torch.randn(2, 5, 64)), sample[:, 3:6])

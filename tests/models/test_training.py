@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from models.cascade import generate
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
-from models.conversion import initialise
 from models.execution import Execution
 from models.networks.temporal import is_temporal
 from models.presets import SHAPES
@@ -29,11 +28,16 @@ from models.training.stages import TRAININGS
 
 RECIPE = Recipe(phases=())
 SMALL: dict[str, tuple[Phase, ...]] = {
-    "keyframes": (Phase(2, 2, "spatial"), Phase(2, 1)),
+    "keyframes": (
+        Phase(1, 2, "reading", train_text=True),
+        Phase(1, 2, "layout", train_text=True),
+        Phase(1, 2, "spatial"),
+        Phase(1, 1),
+    ),
     "interpolation": (Phase(4, 1),),
     "super-resolution": (Phase(4, 1, crop=(40, 64)),),
     "autoencoder": (Phase(4, 2, crop=(64, 64)),),
-    "expert-translation": (Phase(4, 1),),
+    "expert-translation": (Phase(4, 1, train_text=True),),
 }
 
 
@@ -115,25 +119,29 @@ def test_the_loss_falls(shapes_checkpoints: Path, tmp_path: Path) -> None:
 def test_a_phase_trains_the_layers_it_names(shapes_checkpoints: Path, tmp_path: Path) -> None:
     stage = training("keyframes", shapes_checkpoints, tmp_path).stage
     temporal = {name for name, _ in stage.unet.named_parameters() if is_temporal(name)}
+    layout = {name for name, _ in stage.unet.named_parameters() if name.startswith("layout.")}
     everything = {name for name, _ in stage.unet.named_parameters()}
     for trainable, expected in (
         ("temporal", temporal),
-        ("spatial", everything - temporal),
-        ("all", everything),
+        ("spatial", everything - temporal - layout),
+        ("layout", layout),
+        ("all", everything - layout),
     ):
-        stage.select(trainable)
+        stage.select(Phase(1, 1, trainable))
         assert {name for name, p in stage.unet.named_parameters() if p.requires_grad} == expected
 
 
 def test_interpolation_begins_as_keyframes_with_new_channels_at_zero(shapes_checkpoints: Path) -> None:
-    found = Checkpoints(shapes_checkpoints)
     keyframes = read_weights(shapes_checkpoints / "shapes" / "keyframes" / "unet")
-    unet = found.pixel_unet("shapes/interpolation", Execution(device="cpu"))
-    result = initialise(unet, keyframes)
-    assert result.left == ()
-    known = 3 * unet.config.patch_size**2
-    assert torch.equal(unet.conv_in.weight[:, :known], keyframes["conv_in.weight"])
-    assert not unet.conv_in.weight[:, known:].any()
+    stage = training("interpolation", shapes_checkpoints, Path()).stage
+    last = stage.unet.conv_out.weight.clone()
+    stage.start_from(keyframes)
+    own, known = stage.unet.state_dict(), 3 * stage.unet.config.patch_size**2
+    assert torch.equal(own["conv_in.weight"][:, :known], keyframes["conv_in.weight"][:, :known])
+    assert not own["conv_in.weight"][:, known:].any()
+    assert torch.equal(own["conv_out.weight"], last)
+    others = [name for name in own if not name.startswith(("conv_in", "conv_out"))]
+    assert all(torch.equal(own[name], keyframes[name]) for name in others)
 
 
 def test_the_expert_never_sees_the_last_tenth_of_the_schedule() -> None:
@@ -172,7 +180,7 @@ def test_channels_of_a_learned_variance_are_left_out_of_the_loss() -> None:
 
 def test_captions_are_dropped_as_often_as_the_recipe_says(shapes_checkpoints: Path) -> None:
     text = Checkpoints(shapes_checkpoints).t5("shapes/keyframes", Execution(device="cpu"))
-    captions = CaptionEncoder(text.tokenizer, text.encoder, trained=False, masked=True)
+    captions = CaptionEncoder(text.tokenizer, text.encoder, masked=True)
     features = captions(["a red circle"] * 400, 0.25, torch.Generator().manual_seed(0))
     kept = text.encode("a red circle", "")
     same = [torch.allclose(one, kept.prompt[0], atol=1e-4) for one in features]
