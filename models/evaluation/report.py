@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from models.evaluation.features import distances
-from models.evaluation.runner import NETWORKS
+from models.evaluation.runner import HIGHEST_PSNR, NETWORKS, SQUARED_ERROR
 from models.evaluation.statistics import Estimate, mean, share
 
 Row = tuple[str, str, str, str, Estimate]
@@ -29,7 +30,22 @@ def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
             for name, value in _flat(figures):
                 key = (record["kind"], record["split"], stage, name)
                 gathered.setdefault(key, []).append(value)
-    return [(*key, share(v) if isinstance(v[0], bool) else mean(v)) for key, v in gathered.items()]
+    rows = [(*key, share(v) if isinstance(v[0], bool) else mean(v)) for key, v in gathered.items()]
+    return [_pooled(row) if row[3].startswith(SQUARED_ERROR) else row for row in rows]
+
+
+def _pooled(row: Row) -> Row:
+    """The PSNR of all clips together, from their mean squared error in [-1, 1].
+
+    The mean of the clips' own PSNR says more of clips that are restored nearly perfectly, such as still ones.
+    """
+    group, split, stage, name, error = row
+    value, low, high = (
+        min(HIGHEST_PSNR, 10 * math.log10(4 / square)) if square > 0 else HIGHEST_PSNR
+        for square in (error.value, error.high, error.low)
+    )
+    name = name.replace(SQUARED_ERROR, "psnr of all together")
+    return group, split, stage, name, Estimate(value, low, high, error.count)
 
 
 def write_report(folder: Path, title: str, records: Sequence[Mapping[str, Any]]) -> list[Path]:

@@ -36,6 +36,7 @@ SAMPLES = "samples.jsonl"
 NETWORKS = "networks.txt"
 HIGHEST_PSNR = 60.0
 """Equal frames, such as a still clip blended from its keyframes, would have an infinite one."""
+SQUARED_ERROR = "squared error"
 RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)
 
 
@@ -208,12 +209,13 @@ class Evaluation:
         return functional.interpolate(frames, self.suite.size, mode="bilinear", antialias=True)
 
     def _fidelity(self, made: Tensor, truth: Tensor) -> dict[str, float]:
-        """PSNR (dB, at most HIGHEST_PSNR), SSIM and LPIPS of frames in [-1, 1]."""
+        """PSNR (dB, at most HIGHEST_PSNR), mean squared error, SSIM and LPIPS of frames in [-1, 1]."""
         made = made.clamp(-1, 1)
         psnr = float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0)))
         ssim = structural_similarity_index_measure(made, truth, data_range=(-1.0, 1.0))
         return {
             "psnr": min(psnr, HIGHEST_PSNR),
+            SQUARED_ERROR: float((made - truth).square().mean()),
             "ssim": float(torch.as_tensor(ssim)),
             "lpips": self.networks.perceptual_distance(made, truth),
         }

@@ -86,6 +86,22 @@ def test_a_mean_has_a_normal_interval() -> None:
     assert (estimate.value, estimate.high - 2.0) == (2.0, pytest.approx(1.96 / 3**0.5, abs=1e-3))
 
 
+def test_psnr_of_all_together_is_that_of_the_mean_error() -> None:
+    """Errors of 0.04 and 0 in [-1, 1]: 10 log10(4 / 0.02) = 23.01 dB, whatever the PSNR of the still clip is."""
+    records = [
+        {
+            "kind": "reconstruction",
+            "split": "train",
+            "stages": {"interpolation": {"stage": {"squared error": error}}},
+        }
+        for error in (0.04, 0.0)
+    ]
+    (row,) = summarise(records)
+    assert row[3] == "psnr of all together (stage)"
+    assert row[4].value == pytest.approx(23.0103)
+    assert row[4].high == 60  # the interval reaches an error of nothing
+
+
 @pytest.mark.slow
 def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
     shapes_checkpoints: Path, tmp_path: Path
