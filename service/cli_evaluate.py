@@ -21,7 +21,7 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
-    suite: Annotated[str, typer.Option(help="quick, shapes, ucf-101 or msr-vtt.")] = "quick",
+    suite: Annotated[str, typer.Option(help="quick, brief, shapes, ucf-101 or msr-vtt.")] = "quick",
     data: Annotated[
         Path | None,
         typer.Option(help="CSV or JSON lines of videos and captions, for ucf-101 and msr-vtt."),

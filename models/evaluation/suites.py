@@ -28,6 +28,11 @@ class Suite:
 
 SUITES: Mapping[str, Suite] = {
     "quick": Suite("A look in a few minutes.", {"train": 8, "held-out": 4}, 4),
+    "brief": Suite(
+        "60 prompts of seen and 30 of held-out combinations; 20 clips to restore.",
+        {"train": 60, "held-out": 30},
+        20,
+    ),
     "shapes": Suite(
         "200 prompts of seen and 100 of held-out combinations; 50 clips to restore.",
         {"train": 200, "held-out": 100},

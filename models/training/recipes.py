@@ -95,8 +95,10 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
             ),
             high_noise_share=0.5,
         ),
-        "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=350),)),
-        "super-resolution": Recipe(phases=(Phase(2_100, 16, crop=(40, 64), cooldown=500),)),
+        "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=450),)),
+        "super-resolution": Recipe(
+            phases=(Phase(2_100, 16, crop=(40, 64), cooldown=700),), max_noise_level=100
+        ),
         "autoencoder": Recipe(phases=(Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),)),
         "expert-translation": Recipe(
             phases=(Phase(600, 2, train_text=True, crop=(64, 64), cooldown=300),), max_timestep=900

@@ -17,8 +17,8 @@ from models.stages import load_stage
 from models.training.moving_shapes import MovingShapes, canonical_caption
 
 PROMPTS = 12
-WANTED = {"background": 0.9, "colour": 0.6, "shape": 0.5}
-"""Shares by which a broken checkpoint is known; motion does not follow the prompt well enough yet to be asked for."""
+WANTED = {"background": 0.9, "colour": 0.6, "shape": 0.5, "motion": 0.4}
+"""Shares by which a broken checkpoint is known: between chance and what docs/training.md has measured."""
 
 
 def test_they_are_whole_and_small(tmp_path: Path) -> None:
@@ -27,6 +27,23 @@ def test_they_are_whole_and_small(tmp_path: Path) -> None:
         assert place is not None
         assert verify(place, needed) == []
     assert sum(file.stat().st_size for file in (SHIPPED / "shapes").rglob("*") if file.is_file()) < 24 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("motion", "axis", "sign"), [("right", 1, 1), ("left", 1, -1), ("down", 0, 1), ("up", 0, -1)]
+)
+def test_the_layout_of_a_caption_moves_as_it_says(tmp_path: Path, motion: str, axis: int, sign: int) -> None:
+    """The centre of what is red on white, over the frames: by at least a tenth of the picture, and that way."""
+    checkpoints, cpu = Checkpoints(tmp_path), Execution(device="cpu")
+    text = checkpoints.t5("shapes/keyframes", cpu).encode(
+        f"a red circle moving {motion} on a white background", ""
+    )
+    with torch.inference_mode():
+        (frames,) = checkpoints.pixel_unet("shapes/keyframes", cpu).layout(text.prompt)
+    ink = (1 - frames[2]).clamp(min=0)  # blue is what red lacks and white has: (frames, height, width)
+    places = torch.linspace(0, 1, ink.shape[1 + axis])
+    centres = (ink.sum(2 - axis) * places).sum(1) / ink.sum((1, 2))
+    assert sign * (centres[-1] - centres[0]) > 0.1
 
 
 @pytest.mark.slow
