@@ -8,6 +8,7 @@ compare with no published ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import fmean
 
 import torch
 from torch import Generator, Tensor
@@ -40,12 +41,17 @@ def inception_score(probabilities: Tensor) -> float:
 
 
 def bootstrapped(figure: Callable[[Tensor], float], count: int) -> Estimate:
-    """A figure of the samples numbered 0 to count - 1, with the middle 95 % of what resampled ones give.
+    """A figure of the samples numbered 0 to count - 1, with a 95 % interval from resampled ones.
+
+    Samples that are drawn twice make a Fréchet distance larger and an Inception Score smaller: the interval is moved
+    by as much as the mean of the resampled figures is off.
 
     Args:
         figure: takes the numbers of the samples.
     """
     generator = Generator().manual_seed(0)
     drawn = sorted(figure(torch.randint(count, (count,), generator=generator)) for _ in range(RESAMPLES))
-    low, high = drawn[int(0.025 * RESAMPLES)], drawn[int(0.975 * RESAMPLES) - 1]
-    return Estimate(figure(torch.arange(count)), low, high, count)
+    value = figure(torch.arange(count))
+    off = fmean(drawn) - value
+    low, high = drawn[int(0.025 * RESAMPLES)] - off, drawn[int(0.975 * RESAMPLES) - 1] - off
+    return Estimate(value, low, high, count)

@@ -14,7 +14,7 @@ import torch
 from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.evaluation.analyser import agrees, analyse
-from models.evaluation.distances import frechet_distance, inception_score
+from models.evaluation.distances import bootstrapped, frechet_distance, inception_score
 from models.evaluation.networks import FeatureNetworks
 from models.evaluation.report import compare, summarise, write_report
 from models.evaluation.runner import Evaluation
@@ -84,6 +84,13 @@ def test_a_share_has_wilsons_interval() -> None:
 def test_a_mean_has_a_normal_interval() -> None:
     estimate = mean([1.0, 2.0, 3.0])
     assert (estimate.value, estimate.high - 2.0) == (2.0, pytest.approx(1.96 / 3**0.5, abs=1e-3))
+
+
+def test_the_interval_of_a_frechet_distance_holds_it() -> None:
+    """Resampled sets have fewer different samples, which alone moves them apart."""
+    one, other = torch.randn(2, 40, 16, generator=torch.Generator().manual_seed(0))
+    found = bootstrapped(lambda chosen: frechet_distance(one[chosen], other[chosen]), 40)
+    assert found.low < found.value < found.high
 
 
 def test_psnr_of_all_together_is_that_of_the_mean_error() -> None:
