@@ -127,7 +127,9 @@ class KeyframesTraining(PixelTraining):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.reading = Reading(self.captions.encoder.config.d_model)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # its layers are in no checkpoint, and a run is fixed by its seed
+            self.reading = Reading(self.captions.encoder.config.d_model)
 
     def select(self, phase: Phase) -> None:
         super().select(phase)

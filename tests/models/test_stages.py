@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.clip import Clip, PromptEmbeddings
 from models.execution import Execution
 from models.noise_augmentation import augmentation_schedule
-from models.presets import SHAPES, StageKind, StageSpec
+from models.presets import SHAPES, StageKind, StageSpec, SuperResolutionOptions
 from models.sampling import draw_noise, seeded_generators
 from models.stage import StageInputs
 from models.stages.expert_translation import last_timesteps, noise_to_timestep, resize_8bit
@@ -122,11 +122,16 @@ def test_a_later_window_overwrites_the_frame_it_shares() -> None:
     assert values == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4 + [5] * 4 + [6] * 5
 
 
+NOISED = SuperResolutionOptions(window=8, overlap=1, noise_level=100)
+
+
 def test_super_resolution_hands_the_last_upscaled_frame_to_the_next_window() -> None:
     unet = Recorder("timestep")
     stage = SuperResolution(unet, scheduler(), None, HERE)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
-    clip, steps = run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
+    clip, steps = run(
+        stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0, options=NOISED), (7,), source
+    )
     assert clip.frames.shape == (1, 29, 3, 4, 6)
     assert steps == [(k, 8) for k in range(1, 9)]  # 2 steps in each of 4 windows
     first, second = unet.inputs[0], unet.inputs[2]
@@ -143,7 +148,7 @@ def test_super_resolution_noises_its_condition_at_the_noise_level() -> None:
     schedule = augmentation_schedule()
     stage = SuperResolution(unet, scheduler(), None, HERE, schedule)
     source = Clip(torch.randn(1, 29, 3, 2, 3), 8)
-    run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0), (7,), source)
+    run(stage, spec(StageKind.SUPER_RESOLUTION, guidance_scale=1.0, options=NOISED), (7,), source)
     generators = seeded_generators([7])
     draw_noise((3, 8, 4, 6), generators, CPU)  # the first draw is the sample's noise
     noise = draw_noise((3, 8, 4, 6), generators, CPU)
