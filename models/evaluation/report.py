@@ -41,7 +41,7 @@ def _pooled(row: Row) -> Row:
     """
     group, split, stage, name, error = row
     value, low, high = (
-        min(HIGHEST_PSNR, 10 * math.log10(4 / square)) if square > 0 else HIGHEST_PSNR
+        min(HIGHEST_PSNR, 10 * (math.log10(4) - math.log10(square))) if square > 0 else HIGHEST_PSNR
         for square in (error.value, error.high, error.low)
     )
     name = name.replace(SQUARED_ERROR, "psnr of all together")
