@@ -116,7 +116,7 @@ def up() -> None:
 @app.command()
 def demo(
     prompt: Annotated[str, typer.Argument()] = "a red circle moving right on a gray background",
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 7,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 1,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("demo"),
 ) -> None:
     """Start the stack, make one video over HTTP, download it, and stop."""
