@@ -42,7 +42,7 @@ from workers.settings import get_settings
 
 SPEC, EXPERT = SHAPES.stage(StageKind.KEYFRAMES), SHAPES.stage(StageKind.EXPERT_TRANSLATION)
 HEIGHT, WIDTH, FACTOR = 32, 48, 8
-STEPS, PROMPTS, BATCH, GUIDANCE = 1500, 96, 64, 1.5
+STEPS, PROMPTS, BATCH, GUIDANCE = 1500, 96, 32, 1.5
 ATTRIBUTES = ("colour", "shape", "background", "relation")
 RUNS, OUTPUT = Path("runs/findings"), Path("docs/findings")
 
@@ -59,7 +59,7 @@ class InLatents(KeyframesTraining):
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
         with torch.no_grad():
             latents = self.scale * self.vae.encode(batch.frames[:, 0]).latent_dist.mean
-        return super().forward(Batch(latents[:, None], batch.captions), phase, generator)
+        return super().forward(replace(batch, frames=latents[:, None]), phase, generator)
 
     @torch.no_grad()
     def pictures(self, latents: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ SPEC = SHAPES.stage(StageKind.EXPERT_TRANSLATION)
 FOLD = 4
 """The low-resolution frames, half as wide as the last ones, have four times the latents' width."""
 EXPERT_MAX_TIMESTEP = 900
+STEPS, CLIPS = 1200, 12
+TRAINING_FRAMES, BATCH, CROP = 5, 4, (64, 128)
 RUNS, OUTPUT = Path("runs/findings"), Path("docs/findings")
 
 
@@ -73,7 +75,7 @@ def beside(low: Tensor, batch: int) -> Tensor:
 def trained(name: str, kind: Any, steps: int, max_timestep: int, start: dict[str, Tensor] | None) -> Any:
     """A training of that name, run to its end; its networks hold the averaged weights."""
     recipe = Recipe(
-        phases=(Phase(steps, 4, train_text=True, crop=(64, 128), cooldown=steps // 3),),
+        phases=(Phase(steps, BATCH, train_text=True, crop=CROP, cooldown=steps // 3),),
         max_timestep=max_timestep,
     )
     checkpoints = Checkpoints(get_settings().checkpoints_dir)
@@ -87,7 +89,7 @@ def trained(name: str, kind: Any, steps: int, max_timestep: int, start: dict[str
     if start is not None:
         stage.load_state_dict(start)
     folder = RUNS / f"{name}-{steps}"
-    clips = MovingShapes("train", SPEC.frames, SPEC.height, SPEC.width, 1)
+    clips = MovingShapes("train", TRAINING_FRAMES, SPEC.height, SPEC.width, 1)
     with Progress() as bar:
         task = bar.add_task(name, total=steps)
         run = Training(stage, clips, folder, None, rhythm=Rhythm(100, steps + 1))
@@ -117,8 +119,8 @@ def upscale_by_concatenation(stage: Any, translation: ExpertTranslation, inputs:
 
 
 def main() -> None:
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 24
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else CLIPS
     last = 999
     half = trained("half", ExpertTranslationTraining, steps // 2, last, None).state_dict()
     ways = {

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.networks.attention import AddedKVAttention
 from models.networks.config import from_config, per_level
-from models.networks.layout import Layout
+from models.networks.layout import LAYOUT_CHANNELS, Layout
 from models.networks.resnet import Resample, ResnetBlock
 from models.networks.temporal import TemporalConvolution, TemporalTransformer
 
@@ -63,8 +63,8 @@ class PixelUNetConfig:
     `temporal_heads` (ours): heads of the temporal attention, where not as many as `attention_head_dim`.
     `patch_size` (ours): squares of so many pixels a side become the channels of one, before the first convolution
     and back after the last; a small network then spends its work where things are recognised.
-    `layout` (ours): frames, height and width of the caption's mean clip, which the network makes for itself and
-    sees beside its input; see `Layout`.
+    `layout` (ours): frames, height and width of the caption's mean clip and shapes, which the network makes for itself
+    and sees beside its input; see `Layout`.
     `residual` (ours): the prediction is added to the pixels of the condition, channels 3 to 6 of the input; for
     networks that predict the clean sample, which is close to its condition.
     """
@@ -122,7 +122,7 @@ class PixelVideoUNet(nn.Module):
         seen = config.in_channels
         if config.layout is not None:
             self.layout = Layout(config.layout, config.encoder_hid_dim)
-            seen += 3
+            seen += LAYOUT_CHANNELS
         self.conv_in = nn.Conv2d(seen * patch, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
         self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
@@ -213,7 +213,7 @@ class PixelVideoUNet(nn.Module):
             timestep: 0..999, one for all or (batch,).
             encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
             class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
-            layout: (batch, 3, frames, height, width), where it is known already, for networks with one.
+            layout: (batch, LAYOUT_CHANNELS, frames, height, width), where it is known already, for networks with one.
         Returns:
             (batch, out_channels, frames, height, width).
         """
@@ -243,7 +243,7 @@ class PixelVideoUNet(nn.Module):
         return condition + video if self.config.residual else video
 
     def layout_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
-        """The mean clip of a text, (batch, 3, frames, height, width) of `size` (frames, height, width)."""
+        """The layout of a text, (batch, LAYOUT_CHANNELS, *size), for a `size` of frames, height and width."""
         return functional.interpolate(self.layout(text), tuple(size), mode="trilinear")
 
     def _time_embedding(

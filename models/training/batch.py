@@ -9,13 +9,22 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
+from models.training.moving_shapes import Sample, Scene
+
 
 @dataclass(frozen=True)
 class Batch:
-    """frames: float32 (batch, frames, 3, height, width) in [-1, 1]; one caption per clip."""
+    """Clips that are learned from.
+
+    Attributes:
+        frames: float32 (batch, frames, 3, height, width) in [-1, 1].
+        captions: one per clip.
+        scenes: what the clips show, where they are moving shapes that are not cropped; empty otherwise.
+    """
 
     frames: Tensor
     captions: tuple[str, ...]
+    scenes: tuple[Scene, ...] = ()
 
 
 class Clips(Protocol):
@@ -37,7 +46,9 @@ class Batches(Dataset[Batch]):
         samples = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
         frames = torch.stack([sample.frames for sample in samples])
         cropped = random_crop(frames, self.crop, seeded(self.seed, number, "data"))
-        return Batch(cropped, tuple(sample.caption for sample in samples))
+        whole = cropped is frames
+        scenes = tuple(sample.scene for sample in samples if whole and isinstance(sample, Sample))
+        return Batch(cropped, tuple(sample.caption for sample in samples), scenes)
 
 
 def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generator:

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ class Training:
         )
         for number, batch in zip(numbers, loader, strict=True):
             frames = batch.frames.to(accelerator.device, non_blocking=True)
-            yield Batch(frames, batch.captions), seeded(self.seed, number, "loss")
+            yield replace(batch, frames=frames), seeded(self.seed, number, "loss")
 
     def _look(self, progress: Progress, log: SummaryWriter, ema: EMAModel) -> None:
         """Log a step, and now and then draw samples with the averaged weights."""
@@ -168,7 +168,7 @@ class Training:
         if progress.step % self.rhythm.sample_every == 0:
             with self._averaged(ema):
                 batch = Batches(self.clips, 1, None, self.seed)[0]
-                batch = Batch(batch.frames.to(ema.shadow_params[0].device), batch.captions)
+                batch = replace(batch, frames=batch.frames.to(ema.shadow_params[0].device))
                 clip = self.stage.sample(batch, self.seed)
             (self.folder / "samples").mkdir(exist_ok=True)
             sheet = contact_sheet(clip.to_uint8()[0])

@@ -8,7 +8,7 @@ drawn at any size of landscape format and with any number of frames, as training
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -200,24 +200,26 @@ def render(scene: Scene, frames: int, height: int, width: int) -> Tensor:
     Raises:
         ValueError: the picture is higher than wide, so that a motion might leave it.
     """
-    if width < height:
-        raise ValueError(f"moving shapes need a landscape format; {width}x{height} is not")
-    times = np.arange(frames) / max(frames - 1, 1)
     picture = np.empty((frames, 3, height, width), np.float32)
     picture[:] = _unit_range(BACKGROUNDS[scene.background])[:, None, None]
-
-    size = SIZES[scene.size]
-    first, last = GROWTH.get(scene.motion, (1.0, 1.0))
-    step_x, step_y = DIRECTIONS.get(scene.motion, (0, 0))
-    x = scene.x + step_x * scene.travel * times
-    y = scene.y + step_y * scene.travel * times
-    radius = size * (first + (last - first) * times)
-    _paint(picture, scene.shape, scene.colour, x, y, radius, room_for=size * max(first, last))
-    if scene.second:
-        still = np.zeros(frames)
-        x, y = scene.second.x + still, scene.second.y + still
-        _paint(picture, scene.second.shape, scene.second.colour, x, y, size + still, room_for=size)
+    for _, colour, covered in _covers(scene, frames, height, width):
+        for channel, value in enumerate(_unit_range(COLOURS[colour])):
+            picture[:, channel] += covered * (value - picture[:, channel])
     return torch.from_numpy(picture)
+
+
+def shape_maps(scene: Scene, frames: int, height: int, width: int) -> Tensor:
+    """Where each shape is in the frames that `render` draws.
+
+    Returns:
+        float32 (frames, len(SHAPES), height, width) in [0, 1]: how much of a pixel a shape covers.
+    Raises:
+        ValueError: as `render`.
+    """
+    maps = np.zeros((frames, len(SHAPES), height, width), np.float32)
+    for shape, _, covered in _covers(scene, frames, height, width):
+        maps[:, SHAPES.index(shape)] += covered
+    return torch.from_numpy(maps)
 
 
 def coverage(
@@ -326,24 +328,34 @@ def _room(side: float, radius: float) -> float:
     return side - 2 * (radius + MARGIN)
 
 
-def _paint(
-    picture: np.ndarray,
-    shape: str,
-    colour: str,
-    x: np.ndarray,
-    y: np.ndarray,
-    radius: np.ndarray,
-    *,
-    room_for: float,
-) -> None:
-    """Paint a shape into frames (frames, 3, height, width), in place; `x`, `y`, `radius` as in `Scene` and `SIZES`."""
-    height, width = picture.shape[2:]
+def _covers(scene: Scene, frames: int, height: int, width: int) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Each shape and its colour, with how much of each pixel it covers: (frames, height, width)."""
+    if width < height:
+        raise ValueError(f"moving shapes need a landscape format; {width}x{height} is not")
+    times = np.arange(frames) / max(frames - 1, 1)
+    size = SIZES[scene.size]
+    first, last = GROWTH.get(scene.motion, (1.0, 1.0))
+    step_x, step_y = DIRECTIONS.get(scene.motion, (0, 0))
+    x = scene.x + step_x * scene.travel * times
+    y = scene.y + step_y * scene.travel * times
+    radius = size * (first + (last - first) * times)
+    room_for = size * max(first, last)
+    yield scene.shape, scene.colour, _covered(scene.shape, x, y, radius, room_for, height, width)
+    if scene.second:
+        still = np.zeros(frames)
+        x, y = scene.second.x + still, scene.second.y + still
+        covered = _covered(scene.second.shape, x, y, size + still, size, height, width)
+        yield scene.second.shape, scene.second.colour, covered
+
+
+def _covered(
+    shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray, room_for: float, height: int, width: int
+) -> np.ndarray:
+    """`coverage` of a shape whose place and size are given as in `Scene` and `SIZES`."""
     unit = height  # the shorter side
     left_x = (room_for + MARGIN + x * _room(width / unit, room_for)) * unit
     top_y = (room_for + MARGIN + y * _room(1, room_for)) * unit
-    covered = coverage(shape, left_x, top_y, radius * unit, height, width)
-    for channel, value in enumerate(_unit_range(COLOURS[colour])):
-        picture[:, channel] += covered * (value - picture[:, channel])
+    return coverage(shape, left_x, top_y, radius * unit, height, width)
 
 
 def _distance(shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from models.text import ClipPromptEncoder, T5PromptEncoder
 from models.training.batch import Batch
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import noised, prediction_loss
+from models.training.moving_shapes import shape_maps
 from models.training.reading import Reading
 from models.training.recipes import Phase, Recipe
 
@@ -142,8 +143,8 @@ class KeyframesTraining(PixelTraining):
         text = self.text(batch, generator)
         if phase.trainable == "layout":
             layout = self.unet.layout(text)
-            mean = functional.adaptive_avg_pool3d(clean, layout.shape[2:])
-            return functional.mse_loss(layout.float(), mean)
+            target = functional.adaptive_avg_pool3d(layout_target(batch), self.unet.config.layout)
+            return functional.mse_loss(layout.float()[:, : target.shape[1]], target)
         layout = None if self.unet.config.layout is None else self.unet.layout_of(text, clean.shape[2:])
         if phase.trainable == "spatial":
             chosen = torch.randint(clean.shape[2], (clean.shape[0],), generator=generator)
@@ -155,6 +156,21 @@ class KeyframesTraining(PixelTraining):
     def sample(self, batch: Batch, seed: int) -> Clip:
         stage = Keyframes(self.unet, self.scheduler, self.prompts, self.execution)
         return stage(self.inputs(batch, seed, stage.text, None), lambda *_: None)
+
+
+def layout_target(batch: Batch) -> Tensor:
+    """What a layout is the mean of: the clips and, where they are moving shapes, twice the maps of their shapes.
+
+    Twice, as they then vary about as much as the colours do.
+
+    Returns:
+        (batch, 3 or LAYOUT_CHANNELS, frames, height, width).
+    """
+    parts, (frames, _, height, width) = [batch.frames], batch.frames.shape[1:]
+    if batch.scenes:
+        maps = torch.stack([shape_maps(scene, frames, height, width) for scene in batch.scenes])
+        parts.append(2 * maps.to(batch.frames))
+    return rearrange(torch.cat(parts, dim=2), "b f c h w -> b c f h w")
 
 
 def _frame(video: Tensor, chosen: Tensor) -> Tensor:

@@ -14,9 +14,11 @@ from models.training.moving_shapes import (
     SHAPES,
     MovingShapes,
     Scene,
+    Second,
     canonical_caption,
     is_held_out,
     render,
+    shape_maps,
 )
 
 RED_CIRCLE = Scene("circle", "red", "gray", "large", "moving right", 0.0, 0.5, travel=1.0)
@@ -50,6 +52,19 @@ def test_colours_and_places_are_those_of_the_scene() -> None:
     assert np.allclose(frames[0, :, 80, 48], COLOURS["red"], atol=0.5)
     assert np.allclose(frames[-1, :, 80, 256 - 48], COLOURS["red"], atol=0.5)
     assert np.allclose(frames[-1, :, 80, 48], BACKGROUNDS["gray"], atol=0.5)
+
+
+def test_maps_of_shapes_are_where_their_colours_are() -> None:
+    blue_square = Second("square", "blue", "left of", 0.9, 0.5)
+    scene = Scene("circle", "red", "gray", "small", "standing still", 0.1, 0.5, second=blue_square)
+    frames, maps = (render(scene, 2, 40, 64) + 1) * 127.5, shape_maps(scene, 2, 40, 64)
+    for shape, colour in (("circle", "red"), ("square", "blue")):
+        inside = maps[0, SHAPES.index(shape)] == 1
+        assert inside.sum() > 100  # radius 7.2 pixels: 163 of the circle, 161 of the square of 12.7
+        assert np.allclose(frames[0][:, inside].T, COLOURS[colour], atol=0.5)
+    nothing = maps[0].sum(0) == 0
+    assert np.allclose(frames[0][:, nothing].T, BACKGROUNDS["gray"], atol=0.5)
+    assert not maps[:, [SHAPES.index("triangle"), SHAPES.index("cross")]].any()
 
 
 def test_nothing_leaves_the_picture() -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
+from models.networks.layout import LAYOUT_CHANNELS
 from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
 from models.networks.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
 from models.random_checkpoints import (
@@ -183,7 +184,7 @@ def test_a_network_with_a_layout_sees_what_its_words_alone_decide() -> None:
     sample, text = torch.randn(1, 3, 8, 20, 32), torch.randn(1, 5, 64)
     with torch.inference_mode():
         own = network.layout_of(text, (8, 20, 32))
-        assert own.shape == (1, 3, 8, 20, 32)
+        assert own.shape == (1, LAYOUT_CHANNELS, 8, 20, 32)
         assert torch.equal(network(sample, 500, text), network(sample, 500, text, layout=own))
         other = network(sample, 500, text, layout=own.flip(-1))
     assert (other - network(sample, 500, text)).abs().max() > 1e-3

@@ -14,6 +14,7 @@ from models.execution import Execution
 from models.presets import SHAPES, StageKind
 from models.stage import StageInputs
 from models.stages import load_stage
+from models.training.moving_shapes import SHAPES as KINDS
 from models.training.moving_shapes import MovingShapes, canonical_caption
 
 PROMPTS = 12
@@ -44,6 +45,20 @@ def test_the_layout_of_a_caption_moves_as_it_says(tmp_path: Path, motion: str, a
     places = torch.linspace(0, 1, ink.shape[1 + axis])
     centres = (ink.sum(2 - axis) * places).sum(1) / ink.sum((1, 2))
     assert sign * (centres[-1] - centres[0]) > 0.1
+
+
+@pytest.mark.parametrize(("above", "below"), [("circle", "square"), ("cross", "triangle"), ("square", "cross")])
+def test_the_layout_of_a_caption_has_each_shape_in_its_place(tmp_path: Path, above: str, below: str) -> None:
+    """Of two shapes one above the other, each covers the most of its half of the picture."""
+    checkpoints, cpu = Checkpoints(tmp_path), Execution(device="cpu")
+    text = checkpoints.t5("shapes/keyframes", cpu).encode(
+        f"a red {above} above a blue {below} on a white background", ""
+    )
+    with torch.inference_mode():
+        (layout,) = checkpoints.pixel_unet("shapes/keyframes", cpu).layout(text.prompt)
+    maps = layout[3:].mean(1)  # (shape, height, width)
+    assert KINDS[int(maps[:, :2].sum((1, 2)).argmax())] == above
+    assert KINDS[int(maps[:, 3:].sum((1, 2)).argmax())] == below
 
 
 @pytest.mark.slow

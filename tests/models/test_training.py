@@ -17,14 +17,14 @@ from models.checkpoints import Checkpoints
 from models.execution import Execution
 from models.networks.temporal import is_temporal
 from models.presets import SHAPES
-from models.training.batch import random_crop
+from models.training.batch import Batch, Batches, random_crop
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import draw_timesteps, noised, prediction_loss
 from models.training.loop import Progress, Rhythm, Training
 from models.training.motion import OneVideo
 from models.training.moving_shapes import MovingShapes
 from models.training.recipes import RECIPES, Phase, Recipe
-from models.training.stages import TRAININGS
+from models.training.stages import TRAININGS, layout_target
 
 RECIPE = Recipe(phases=())
 SMALL: dict[str, tuple[Phase, ...]] = {
@@ -194,6 +194,17 @@ def test_a_crop_is_the_same_in_every_frame() -> None:
     cut = random_crop(frames, (8, 8), torch.Generator().manual_seed(1))
     assert cut.shape == (2, 3, 1, 8, 8)
     assert torch.equal(cut[:, 1] - cut[:, 0], torch.full((2, 1, 8, 8), 20.0 * 32))
+
+
+def test_a_layout_learns_colours_and_where_there_are_moving_shapes_their_kinds() -> None:
+    batch = Batches(MovingShapes("train", 8, 20, 32), 2, None, 0)[0]
+    target = layout_target(batch)
+    assert torch.equal(target[:, :3], batch.frames.transpose(1, 2))
+    assert target[:, 3:].amax(dim=(2, 3, 4)).count_nonzero(dim=1).tolist() == [
+        len({scene.shape, scene.second.shape} if scene.second else {scene.shape}) for scene in batch.scenes
+    ]
+    assert layout_target(Batch(batch.frames, batch.captions)).shape[1] == 3
+    assert Batches(MovingShapes("train", 8, 20, 32), 2, (10, 16), 0)[0].scenes == ()
 
 
 def test_a_run_of_another_seed_is_not_gone_on_with(shapes_checkpoints: Path, tmp_path: Path) -> None:
