@@ -18,7 +18,7 @@ class Phase:
         batch_size: clips per step and process.
         trainable: `spatial` trains the image model within, frame by frame, its temporal layers switched off;
             `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `layout` trains what makes the
-            mean clip of a caption, on squared error; `reading` trains the text encoder alone, by questions about
+            mean clip and shapes of a caption, on squared error; `reading` the text encoder alone, by questions about
             captions of moving shapes; `all` trains everything but those.
         train_text: the text encoder learns too; off where it is a pretrained one.
         learning_rate: of AdamW, after a linear warm-up.

@@ -47,7 +47,9 @@ def test_the_layout_of_a_caption_moves_as_it_says(tmp_path: Path, motion: str, a
     assert sign * (centres[-1] - centres[0]) > 0.1
 
 
-@pytest.mark.parametrize(("above", "below"), [("circle", "square"), ("cross", "triangle"), ("square", "cross")])
+@pytest.mark.parametrize(
+    ("above", "below"), [("circle", "square"), ("cross", "triangle"), ("square", "cross")]
+)
 def test_the_layout_of_a_caption_has_each_shape_in_its_place(tmp_path: Path, above: str, below: str) -> None:
     """Of two shapes one above the other, each covers the most of its half of the picture."""
     checkpoints, cpu = Checkpoints(tmp_path), Execution(device="cpu")
