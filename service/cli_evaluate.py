@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.errors import ModelError
+from models.evaluation.suites import SUITES
 from models.presets import PRESETS, InvalidParameter
 from workers.settings import get_settings
 
@@ -21,7 +22,7 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
-    suite: Annotated[str, typer.Option(help="quick, brief, shapes, ucf-101 or msr-vtt.")] = "quick",
+    suite: Annotated[str, typer.Option(help=f"One of {', '.join(SUITES)}.")] = "quick",
     data: Annotated[
         Path | None,
         typer.Option(help="CSV or JSON lines of videos and captions, for ucf-101 and msr-vtt."),

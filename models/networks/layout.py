@@ -16,7 +16,7 @@ from models.networks.attention import Attention
 
 WIDTH, HEADS, LAYERS = 96, 4, 2
 LAYOUT_CHANNELS = 3 + 4
-"""Red, green and blue, and the four kinds of shape of moving shapes."""
+"""Red, green and blue, and the four kinds of shape that moving shapes have (SHAPES of its module)."""
 
 
 class Reader(nn.Module):
@@ -59,7 +59,14 @@ class Layout(Reader):
         self.size = size
 
     def forward(self, text: Tensor) -> Tensor:
-        """Text (batch, tokens, text_width) to (batch, LAYOUT_CHANNELS, frames, height, width): colours in [-1, 1], then shapes."""
+        """The layout of texts.
+
+        Args:
+            text: (batch, tokens, text_width).
+        Returns:
+            (batch, LAYOUT_CHANNELS, frames, height, width): colours, about [-1, 1], then for each of SHAPES twice the
+            share of a place that it covers, about [0, 2].
+        """
         frames, height, width = self.size
         return rearrange(super().forward(text), "b (f h w) c -> b c f h w", f=frames, h=height, w=width)
 

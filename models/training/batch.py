@@ -45,10 +45,12 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         samples = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
         frames = torch.stack([sample.frames for sample in samples])
-        cropped = random_crop(frames, self.crop, seeded(self.seed, number, "data"))
-        whole = cropped is frames
-        scenes = tuple(sample.scene for sample in samples if whole and isinstance(sample, Sample))
-        return Batch(cropped, tuple(sample.caption for sample in samples), scenes)
+        captions = tuple(sample.caption for sample in samples)
+        if self.crop is not None:
+            return Batch(random_crop(frames, self.crop, seeded(self.seed, number, "data")), captions)
+        return Batch(
+            frames, captions, tuple(sample.scene for sample in samples if isinstance(sample, Sample))
+        )
 
 
 def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generator:
@@ -56,10 +58,8 @@ def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generato
     return Generator().manual_seed((seed << 40) + (number << 1) + (purpose == "loss"))
 
 
-def random_crop(frames: Tensor, crop: tuple[int, int] | None, generator: Generator) -> Tensor:
+def random_crop(frames: Tensor, crop: tuple[int, int], generator: Generator) -> Tensor:
     """Cut the same place out of all frames; clips of several frames stay in step."""
-    if crop is None:
-        return frames
     top, left = (
         int(torch.randint(size - part + 1, (), generator=generator))
         for size, part in zip(frames.shape[-2:], crop, strict=True)

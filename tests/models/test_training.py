@@ -15,6 +15,7 @@ from models.cascade import generate
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
 from models.execution import Execution
+from models.networks.layout import LAYOUT_CHANNELS
 from models.networks.temporal import is_temporal
 from models.presets import SHAPES
 from models.training.batch import Batch, Batches, random_crop
@@ -199,6 +200,7 @@ def test_a_crop_is_the_same_in_every_frame() -> None:
 def test_a_layout_learns_colours_and_where_there_are_moving_shapes_their_kinds() -> None:
     batch = Batches(MovingShapes("train", 8, 20, 32), 2, None, 0)[0]
     target = layout_target(batch)
+    assert target.shape == (2, LAYOUT_CHANNELS, 8, 20, 32)
     assert torch.equal(target[:, :3], batch.frames.transpose(1, 2))
     assert target[:, 3:].amax(dim=(2, 3, 4)).count_nonzero(dim=1).tolist() == [
         len({scene.shape, scene.second.shape} if scene.second else {scene.shape}) for scene in batch.scenes
