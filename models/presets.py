@@ -347,7 +347,7 @@ SHAPES = Preset(
             fps=2,
             steps=20,
             max_steps=100,
-            guidance_scale=2.0,
+            guidance_scale=1.5,
             options=KeyframesOptions(),
         ),
         StageSpec(

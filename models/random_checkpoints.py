@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, SchedulerMixin
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -87,10 +87,10 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
         made = Path(scratch) / "shapes"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            _write_pixel_stage(made / "keyframes", KEYFRAMES)
+            _write_pixel_stage(made / "keyframes", KEYFRAMES, DDPMScheduler, "v_prediction")
             write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
-            _write_pixel_stage(made / "interpolation", INTERPOLATION, prediction_type="sample")
-            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, prediction_type="sample")
+            _write_pixel_stage(made / "interpolation", INTERPOLATION, DDIMScheduler, "sample")
+            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, DDIMScheduler, "sample")
             _write_expert_translation(made / "expert-translation")
         for stage in made.iterdir():
             write_checksums(stage)
@@ -98,16 +98,16 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
             shutil.move(made, target)
 
 
-def _write_pixel_stage(folder: Path, config: PixelUNetConfig, prediction_type: str = "v_prediction") -> None:
+def _write_pixel_stage(
+    folder: Path, config: PixelUNetConfig, scheduler: type[SchedulerMixin], prediction_type: str
+) -> None:
     write_unet(folder, PixelVideoUNet(config), config)
-    scheduler = DDIMScheduler(
+    scheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type=prediction_type,
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
-        set_alpha_to_one=True,
-    )
-    scheduler.save_pretrained(folder / "scheduler")
+    ).save_pretrained(folder / "scheduler")
     write_index(folder, "unet", "scheduler")
 
 
