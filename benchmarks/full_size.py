@@ -21,7 +21,8 @@ from rich.table import Table
 from models.clip import Clip, PromptEmbeddings
 from models.execution import Execution
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 from models.presets import SHOW_1, StageKind
 from models.stage import StageInputs
 from models.stages.expert_translation import ExpertTranslation

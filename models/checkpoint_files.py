@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 from models.presets import (
     ExpertTranslationOptions,
     Preset,

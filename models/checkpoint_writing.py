@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.networks.latent_unet import LatentUNetConfig
-from models.networks.pixel_unet import PixelUNetConfig
+from models.networks.pixel_unet_config import PixelUNetConfig
 
 
 def write_unet(

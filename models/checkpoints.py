@@ -26,7 +26,8 @@ from models.device import place, resolve_device, resolve_dtype, text_execution
 from models.errors import CheckpointError
 from models.execution import Execution
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 from models.text import ClipPromptEncoder, T5PromptEncoder
 
 logger = logging.getLogger(__name__)

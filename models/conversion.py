@@ -17,7 +17,7 @@ from models.checkpoint_files import UNET_CLASSES, read_json, read_weights, write
 from models.checkpoint_writing import write_unet
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig
-from models.networks.pixel_unet import PixelUNetConfig
+from models.networks.pixel_unet_config import PixelUNetConfig
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast,
 from models.checkpoint_files import write_checksums
 from models.checkpoint_writing import write_index, write_text, write_unet
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 
 TEXT_WIDTH = 64
 VOCABULARY = 512

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from models.errors import CheckpointError
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.layout import LAYOUT_CHANNELS
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 from models.networks.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
 from models.random_checkpoints import (
     EXPERT_TRANSLATION,

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from models.clip import PromptEmbeddings
 from models.guidance import guide, guided_predictor
-from models.networks.pixel_unet import PixelUNetConfig, PixelVideoUNet
+from models.networks.pixel_unet import PixelVideoUNet
+from models.networks.pixel_unet_config import PixelUNetConfig
 from models.noise_augmentation import augment, augmentation_schedule
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.windows import keyframe_windows, overlapping_windows
