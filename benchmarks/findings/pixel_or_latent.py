@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDPMScheduler
 from einops import rearrange
 from rich.progress import Progress, track
 from tables import write_rows
@@ -85,7 +85,7 @@ def trained(name: str, kind: type[KeyframesTraining], steps: int) -> KeyframesTr
     )
     if isinstance(stage, InLatents):
         stage.autoencoder(checkpoints.vae(EXPERT.checkpoint, Execution(device="cpu")))
-        stage.scheduler = DDIMScheduler.from_config(stage.scheduler.config, clip_sample=False)
+        stage.scheduler = DDPMScheduler.from_config(stage.scheduler.config, clip_sample=False)
     folder = RUNS / f"{name}-{steps}"
     with Progress() as bar:
         task = bar.add_task(name, total=steps)

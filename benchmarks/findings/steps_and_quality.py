@@ -1,6 +1,7 @@
 """Steps against quality, stage by stage: each is given rendered input, so that it is judged alone.
 
-Writes docs/findings/steps.csv and docs/findings/steps.png. Run `python benchmarks/findings/steps_and_quality.py [CLIPS]`.
+Keyframes are sampled in two ways: by the preset's DDPM, which adds fresh noise at every step, and by DDIM, which adds
+none. Writes docs/findings/steps.csv and docs/findings/steps.png. Run `python benchmarks/findings/steps_and_quality.py`.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import torch
+from diffusers import DDIMScheduler
 from matplotlib.figure import Figure
 from rich.progress import track
 from torch import Tensor
@@ -27,6 +30,7 @@ from models.execution import Execution
 from models.presets import SHAPES, StageKind, StageSpec
 from models.stage import Stage, StageInputs
 from models.stages import load_stage
+from models.stages.keyframes import Keyframes
 from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
 from workers.settings import get_settings
 
@@ -36,7 +40,8 @@ STEPS = {
     StageKind.SUPER_RESOLUTION: (1, 2, 4, 8, 16),
     StageKind.EXPERT_TRANSLATION: (2, 4, 10, 20),
 }
-CLIPS, SEED = 24, 30_000
+CLIPS = dict.fromkeys(STEPS, 12) | {StageKind.KEYFRAMES: 96}
+SEED = 30_000
 OUTPUT = Path("docs/findings")
 
 
@@ -61,16 +66,24 @@ def run(stage: Stage, spec: StageSpec, sample: Sample, seed: int) -> tuple[Tenso
     return frames, time.perf_counter() - started
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS
-    checkpoints, networks = Checkpoints(get_settings().checkpoints_dir), FeatureNetworks()
-    rows = []
+def stages() -> Iterator[tuple[str, StageSpec, Stage]]:
+    """The stages of the preset, and keyframes once more by DDIM."""
+    checkpoints = Checkpoints(get_settings().checkpoints_dir)
     for spec in SHAPES.stages:
         stage = load_stage(spec, checkpoints, Execution())
-        clips = MovingShapes("train", spec.frames, spec.height, spec.width, SEED)
+        yield str(spec.kind), spec, stage
+        if isinstance(stage, Keyframes):
+            stage.scheduler = DDIMScheduler.from_config(stage.scheduler.config)
+            yield f"{spec.kind}, DDIM", spec, stage
+
+
+def main() -> None:
+    networks, rows = FeatureNetworks(), []
+    for name, spec, stage in stages():
+        clips, count = MovingShapes("train", spec.frames, spec.height, spec.width, SEED), CLIPS[spec.kind]
         for steps in STEPS[spec.kind]:
             right, errors, distances, seconds = [], [], [], []
-            for index in track(range(count), f"{spec.kind}, {steps} steps"):
+            for index in track(range(count), f"{name}, {steps} steps"):
                 sample = clips[index]
                 frames, took = run(stage, replace(spec, steps=steps), sample, index)
                 right.append(agrees(analyse(frames), sample.scene)["all_correct"])
@@ -81,7 +94,7 @@ def main() -> None:
             correct = share(right)
             rows.append(
                 {
-                    "stage": str(spec.kind),
+                    "stage": name,
                     "steps": steps,
                     "clips": count,
                     "all correct": f"{correct.value:.3f}",
@@ -104,17 +117,17 @@ def write(rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
     figure = Figure(figsize=(10, 4), layout="constrained")
     correct, psnr = figure.subplots(1, 2)
-    for kind in STEPS:
-        of_stage = [row for row in rows if row["stage"] == str(kind)]
+    for name in dict.fromkeys(str(row["stage"]) for row in rows):
+        of_stage = [row for row in rows if row["stage"] == name]
         steps = [row["steps"] for row in of_stage]
         shares = [float(str(row["all correct"])) for row in of_stage]
         errors = [
             [max(0.0, value - float(str(row["low"]))) for value, row in zip(shares, of_stage, strict=True)],
             [max(0.0, float(str(row["high"])) - value) for value, row in zip(shares, of_stage, strict=True)],
         ]
-        correct.errorbar(steps, shares, errors, marker="o", capsize=3, label=str(kind))
+        correct.errorbar(steps, shares, errors, marker="o", capsize=3, label=name)
         if of_stage[0]["psnr"]:
-            psnr.plot(steps, [float(str(row["psnr"])) for row in of_stage], marker="o", label=str(kind))
+            psnr.plot(steps, [float(str(row["psnr"])) for row in of_stage], marker="o", label=name)
     correct.set(xscale="log", xlabel="steps", ylabel="share all correct", ylim=(0, 1.02))
     psnr.set(xscale="log", xlabel="steps", ylabel="PSNR to the rendered clip (dB)")
     correct.legend()
