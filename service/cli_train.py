@@ -38,10 +38,11 @@ def train(
     save_every: Annotated[int, typer.Option(min=1, help="Save the state every so many steps.")] = 500,
     sample_every: Annotated[int, typer.Option(min=1, help="Draw a sample sheet every so many steps.")] = 500,
 ) -> None:
-    """Train by the preset's recipes; goes on where the output folder stands. On several GPUs: accelerate launch."""
-    from models.training.loop import Rhythm
+    """Train by the preset's recipes; goes on where the output folder stands. In several processes: torchrun."""
+    from models.training.loop import Rhythm, training_processes
     from service.local_training import TrainingRun
 
+    console.quiet = not training_processes().is_main_process
     folder = checkpoints or output / "checkpoints"
     run = TrainingRun(
         preset, output, folder, data, seed, precision, workers, Rhythm(save_every, sample_every)
@@ -69,4 +70,5 @@ def training_bar() -> Progress:
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} clips/s"),
         TimeRemainingColumn(),
+        console=console,
     )

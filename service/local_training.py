@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelerate import PartialState
+
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
 from models.presets import StageKind, get_preset
 from models.random_checkpoints import create_random_shapes
-from models.training.loop import Progress, Rhythm, Training
+from models.training.loop import Progress, Rhythm, Training, training_processes
 from models.training.motion import OneVideo, train_motion
 from models.training.moving_shapes import MovingShapes
 from models.training.recipes import RECIPES
@@ -46,15 +48,18 @@ class TrainingRun:
             ValueError: there is no such stage, or no recipe for the preset.
             InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
         """
-        training = self._prepare(stage)
+        processes = training_processes()
+        training = self._prepare(stage, processes)
         training.run(report, steps)
         result = training.folder / "checkpoint"
         if not result.is_dir() or training.source is None:
             return False
-        self._install(result, training.source)
+        if processes.is_main_process:
+            self._install(result, training.source)
+        processes.wait_for_everyone()
         return True
 
-    def _prepare(self, stage: str) -> Training:
+    def _prepare(self, stage: str, processes: PartialState) -> Training:
         if self.preset not in RECIPES:
             raise ValueError(
                 f'there is no recipe for preset "{self.preset}"; choose one of {", ".join(RECIPES)}'
@@ -65,7 +70,8 @@ class TrainingRun:
         cascade = get_preset(self.preset)
         spec = cascade.stage(kind)
         if self.preset == "shapes":
-            create_random_shapes(self.checkpoints)
+            with processes.main_process_first():
+                create_random_shapes(self.checkpoints)
         found = Checkpoints(self.checkpoints)
         learning = training.load(spec, RECIPES[self.preset][stage], found)
         if isinstance(learning, InterpolationTraining):

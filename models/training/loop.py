@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from diffusers.training_utils import EMAModel
 from torch import Generator, nn
 from torch.utils.data import DataLoader
@@ -28,6 +28,11 @@ from models.training.recipes import Phase
 from models.training.stages import StageTraining
 
 STATE, KEPT_DTYPE = "state", torch.float16
+
+
+def training_processes() -> PartialState:
+    """The processes that torchrun or accelerate started, if any; where there is no GPU they speak over gloo."""
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,12 @@ class Training:
     rhythm: Rhythm = field(default_factory=Rhythm)
 
     def run(self, report: Callable[[Progress], None], steps: int | None = None) -> None:
-        """Train to the end of the recipe, or for `steps` more; goes on where the folder's state stands."""
+        """Train to the end of the recipe, or for `steps` more; goes on where the folder's state stands.
+
+        Of several processes (accelerate's), the first writes; all return when it has.
+        """
         recipe = self.stage.recipe
+        training_processes()
         accelerator = Accelerator(
             mixed_precision=self.precision, gradient_accumulation_steps=recipe.accumulation
         )
@@ -97,6 +106,7 @@ class Training:
             with self._averaged(ema):
                 self._write()
                 write_curves(self.folder / "logs", self.folder / "loss.csv", self.folder / "loss.png")
+        accelerator.wait_for_everyone()
 
     def _run_phase(
         self,

@@ -1,0 +1,62 @@
+"""Training in several processes, as `torchrun` starts them: here two on the CPU, over gloo."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch.nn.utils import parameters_to_vector
+
+from models.checkpoint_files import read_weights
+from models.random_checkpoints import create_random_shapes
+
+SCRIPT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from models.training.recipes import RECIPES, Phase
+from service import local_training
+
+folder, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+local_training.RECIPES = {
+    "shapes": {
+        name: replace(RECIPES["shapes"][name], phases=(Phase(2, 2),), warmup=1, accumulation=accumulation)
+        for name in ("keyframes", "interpolation")
+    }
+}
+run = local_training.TrainingRun("shapes", folder, folder / "checkpoints")
+for stage in ("keyframes", "interpolation"):
+    assert run.train(stage, lambda progress: None)
+"""
+
+
+def train(folder: Path, accumulation: int, *launcher: str) -> None:
+    script = folder.with_suffix(".py")
+    script.write_text(SCRIPT)
+    subprocess.run(
+        [sys.executable, *launcher, str(script), str(folder), str(accumulation)],
+        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns_from_twice_as_many_batches(tmp_path: Path) -> None:
+    """Every stage begins with what the one before installed, so a process that is early would fail or differ."""
+    train(tmp_path / "two", 1, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    train(tmp_path / "one", 2)
+    create_random_shapes(tmp_path / "start" / "checkpoints")
+    for stage in ("keyframes", "interpolation"):
+        start, one, two = (
+            parameters_to_vector(
+                read_weights(tmp_path / name / "checkpoints" / "shapes" / stage / "unet").values()
+            )
+            for name in ("start", "one", "two")
+        )
+        assert (one - start).norm() > 0
+        assert (one - two).norm() < 0.05 * (one - start).norm()
