@@ -40,7 +40,7 @@ STEPS = {
     StageKind.SUPER_RESOLUTION: (1, 2, 4, 8, 16),
     StageKind.EXPERT_TRANSLATION: (2, 4, 10, 20),
 }
-CLIPS = dict.fromkeys(STEPS, 12) | {StageKind.KEYFRAMES: 96}
+CLIPS = dict.fromkeys(STEPS, 12) | {StageKind.KEYFRAMES: 60}
 SEED = 30_000
 OUTPUT = Path("docs/findings")
 

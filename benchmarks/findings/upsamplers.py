@@ -2,7 +2,7 @@
 
 *Concatenation* learns from pure noise with the low-resolution frames beside it (the plain upsampler). *Changed input*
 is a text-to-video model of latents, given the noised low-resolution clip to start from. *Expert* is the same model
-after half of its training, which then learned timesteps up to 900 alone.
+after half of its training, which then learned timesteps up to 900 alone. The last two start at two strengths.
 
 Writes docs/findings/upsamplers.csv and .png. Run `python benchmarks/findings/upsamplers.py [STEPS] [CLIPS]`; the
 trainings are kept in runs/findings and go on if they were cut.
@@ -25,12 +25,13 @@ from torch.nn import functional
 
 from models.checkpoints import Checkpoints
 from models.clip import Clip
+from models.contact_sheet import contact_sheet
 from models.evaluation.analyser import agrees, analyse
 from models.evaluation.distances import frechet_distance
 from models.evaluation.networks import FeatureNetworks
 from models.execution import Execution
 from models.networks.latent_unet import LatentVideoUNet
-from models.presets import SHAPES, StageKind
+from models.presets import SHAPES, ExpertTranslationOptions, StageKind
 from models.random_checkpoints import EXPERT_TRANSLATION, LATENT_CHANNELS
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import StageInputs
@@ -39,7 +40,7 @@ from models.text import ClipPromptEncoder
 from models.training.batch import Batch
 from models.training.diffusion import noised, prediction_loss
 from models.training.loop import Rhythm, Training
-from models.training.moving_shapes import MovingShapes, canonical_caption
+from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
 from models.training.recipes import Phase, Recipe
 from models.training.stages import ExpertTranslationTraining
 from workers.settings import get_settings
@@ -49,6 +50,9 @@ FOLD = 4
 """The low-resolution frames, half as wide as the last ones, have four times the latents' width."""
 EXPERT_MAX_TIMESTEP = 900
 STEPS, CLIPS = 1200, 12
+CONCATENATION_STEPS = 20
+STRENGTHS = (0.3, 0.8)
+"""The preset's, and the paper's (`show-1`)."""
 TRAINING_FRAMES, BATCH, CROP = 5, 4, (64, 128)
 RUNS, OUTPUT = Path("runs/findings"), Path("docs/findings")
 
@@ -102,13 +106,13 @@ def trained(name: str, kind: Any, steps: int, max_timestep: int, start: dict[str
 
 @torch.inference_mode()
 def upscale_by_concatenation(stage: Any, translation: ExpertTranslation, inputs: StageInputs) -> Tensor:
-    """From pure noise, as many steps as the others run after their start in the middle."""
+    """From pure noise; no more of a clip is known than its low resolution beside it."""
     low = inputs.previous_frames(SPEC.frames)
     generators = seeded_generators(inputs.seeds)
     shape = (LATENT_CHANNELS, SPEC.frames, SPEC.height // 8, SPEC.width // 8)
     noise, condition = draw_noise(shape, generators, torch.device("cpu")), beside(low[0], 1)
     scheduler = stage.scheduler
-    scheduler.set_timesteps(max(1, int(SPEC.steps * SPEC.options.strength)))
+    scheduler.set_timesteps(CONCATENATION_STEPS)
     text = inputs.embeddings.prompt
 
     def predict(sample: Tensor, timestep: Tensor) -> Tensor:
@@ -118,42 +122,47 @@ def upscale_by_concatenation(stage: Any, translation: ExpertTranslation, inputs:
     return translation._decode(rearrange(sample, "b c f h w -> b f c h w"))[0]
 
 
+def upscale(stage: Any, strength: float, sample: Sample, seed: int) -> Tensor:
+    """The clip of a sample from half its width and height: (frames, 3, height, width) in [-1, 1]."""
+    low = Clip(functional.interpolate(sample.frames, scale_factor=0.5, mode="area")[None], SPEC.fps)
+    if stage is None:
+        return resize_8bit(low, SPEC.height, SPEC.width)[0].float().clamp(-1, 1)
+    prompt = canonical_caption(sample.scene)
+    text = ClipPromptEncoder(stage.captions.tokenizer, stage.captions.encoder, Execution())
+    translation = ExpertTranslation(stage.unet, stage.scheduler, stage.vae, text, Execution())
+    spec = replace(SPEC, guidance_scale=1.0, options=ExpertTranslationOptions(strength=strength))
+    inputs = StageInputs(spec, prompt, "", text.encode(prompt, ""), (seed,), low)
+    if isinstance(stage, ConcatenationTraining):
+        return upscale_by_concatenation(stage, translation, inputs).float().clamp(-1, 1)
+    return translation(inputs, lambda *_: None).frames[0].float().clamp(-1, 1)
+
+
 def main() -> None:
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
     count = int(sys.argv[2]) if len(sys.argv) > 2 else CLIPS
     last = 999
     half = trained("half", ExpertTranslationTraining, steps // 2, last, None).state_dict()
-    ways = {
-        "concatenation": trained("concatenation", ConcatenationTraining, steps, last, None),
-        "changed input": trained("changed-input", ExpertTranslationTraining, steps - steps // 2, last, half),
-        "changed input, expert": trained(
-            "expert", ExpertTranslationTraining, steps - steps // 2, EXPERT_MAX_TIMESTEP, half
-        ),
-    }
+    concatenation = trained("concatenation", ConcatenationTraining, steps, last, None)
+    changed = trained("changed-input", ExpertTranslationTraining, steps - steps // 2, last, half)
+    expert = trained("expert", ExpertTranslationTraining, steps - steps // 2, EXPERT_MAX_TIMESTEP, half)
+    ways: dict[str, tuple[Any, float]] = {"bicubic": (None, 0), "concatenation": (concatenation, 1)}
+    for strength in STRENGTHS:
+        ways[f"changed input, {strength}"] = (changed, strength)
+        ways[f"changed input, expert, {strength}"] = (expert, strength)
+
     networks, clips = FeatureNetworks(), MovingShapes("train", SPEC.frames, SPEC.height, SPEC.width, 50_000)
-    spec = replace(SPEC, guidance_scale=1.0)
-    rows, real = [], [clips[index] for index in range(count)]
-    for name, stage in {"bicubic": None, **ways}.items():
+    rows, sheets, real = [], [], [clips[index] for index in range(count)]
+    references = torch.stack([networks.judge(sample.frames, "").clip for sample in real])
+    for name, (stage, strength) in ways.items():
         seen, right, errors, perceptual = [], [], [], []
         for index, sample in enumerate(track(real, name)):
-            low = Clip(functional.interpolate(sample.frames, scale_factor=0.5, mode="area")[None], SPEC.fps)
-            prompt = canonical_caption(sample.scene)
-            if stage is None:
-                frames = resize_8bit(low, SPEC.height, SPEC.width)[0]
-            else:
-                text = ClipPromptEncoder(stage.captions.tokenizer, stage.captions.encoder, Execution())
-                translation = ExpertTranslation(stage.unet, stage.scheduler, stage.vae, text, Execution())
-                inputs = StageInputs(spec, prompt, "", text.encode(prompt, ""), (index,), low)
-                if isinstance(stage, ConcatenationTraining):
-                    frames = upscale_by_concatenation(stage, translation, inputs)
-                else:
-                    frames = translation(inputs, lambda *_: None).frames[0]
-            frames = frames.float().clamp(-1, 1)
-            seen.append(networks.judge(frames, prompt))
+            frames = upscale(stage, strength, sample, index)
+            seen.append(networks.judge(frames, canonical_caption(sample.scene)))
             right.append(agrees(analyse(frames), sample.scene)["all_correct"])
             errors.append(-10 * torch.log10((frames - sample.frames).square().mean() / 4).item())
             perceptual.append(networks.perceptual_distance(frames, sample.frames))
-        references = [networks.judge(sample.frames, "") for sample in real]
+            if index == 0:
+                sheets.append(frames[14])
         rows.append(
             {
                 "upsampler": name,
@@ -162,12 +171,13 @@ def main() -> None:
                 "PSNR": fmean(errors),
                 "perceptual distance": fmean(perceptual),
                 "FVD (small network)": frechet_distance(
-                    torch.stack([judged.clip for judged in seen]),
-                    torch.stack([judged.clip for judged in references]),
+                    torch.stack([judged.clip for judged in seen]), references
                 ),
             }
         )
     write_rows(OUTPUT / "upsamplers.csv", OUTPUT / "upsamplers.png", rows)
+    frames = ((torch.stack(sheets).permute(0, 2, 3, 1) + 1) * 127.5).round().byte()
+    contact_sheet(frames).save(OUTPUT / "upsamplers_frames.png")
 
 
 if __name__ == "__main__":
