@@ -31,7 +31,9 @@ Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")]
 @app.command()
 def train(
     video: Annotated[Path, typer.Argument(help="A video that shows the motion.", exists=True)],
-    caption: Annotated[str, typer.Option(help="What the video shows.")],
+    caption: Annotated[
+        str, typer.Option(help="What the video shows, but not how it moves: that is for the adapter.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Safetensors file to write.")],
     preset: Preset = "shapes",
     stride: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,

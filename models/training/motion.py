@@ -16,7 +16,10 @@ from models.training.recipes import Phase, Recipe
 from models.training.stages import KeyframesTraining
 
 RECIPE = Recipe(
-    phases=(Phase(300, 4, "temporal", learning_rate=1e-4),), caption_dropout=0.1, ema_decay=0.95, warmup=20
+    phases=(Phase(200, 4, "temporal", learning_rate=3e-4),),
+    high_noise_share=1.0,  # motion is decided there; below, the network would learn the outlines of the one video
+    ema_decay=0.95,
+    warmup=20,
 )
 
 
