@@ -1,6 +1,7 @@
 """Motion customisation: a motion learned from one clip, carried over to other shapes and colours (Show-1, section 3.7).
 
-Neither the clip's caption nor the prompts say anything of motion; with the adapter the clips should move as the one video did, without it as they like.
+Neither the clip's caption nor the prompts say anything of motion; with the adapter the clips should move as the one
+video did, without it as they like.
 Writes docs/findings/motion.csv and docs/findings/motion.png. Run `python benchmarks/findings/motion_carries_over.py`.
 """
 
