@@ -36,9 +36,10 @@ class EventHub:
 
     async def run(self) -> None:
         """Wake listeners until cancelled; after a fault of Redis all are woken, and none misses anything."""
-        last: str | bytes = "$"
+        last: str | bytes | None = None
         while True:
             try:
+                last = last or await self._newest()
                 for _, entries in await self.redis.xread({NEWS: last}, block=BLOCK_MS) or []:
                     for entry_id, fields in entries:
                         last = entry_id
@@ -46,7 +47,6 @@ class EventHub:
             except RedisError as error:
                 logger.warning("events will go on when Redis does: %s", error)
                 await asyncio.sleep(RETRY_S)
-                last = "$"
                 for job_id in list(self._listeners):
                     self._wake(job_id)
 
@@ -76,6 +76,11 @@ class EventHub:
             self._listeners[job_id].discard(news)
             if not self._listeners[job_id]:
                 del self._listeners[job_id]
+
+    async def _newest(self) -> str | bytes:
+        """Where the news end now; reading behind "$" would miss what comes between two reads."""
+        entries = await self.redis.xrevrange(NEWS, count=1)
+        return entries[0][0] if entries else "0-0"
 
     def _wake(self, job_id: str) -> None:
         for news in self._listeners.get(job_id, ()):

@@ -44,9 +44,11 @@ export class Card {
   }
 
   // An event of the video's stream: progress is drawn at once, anything else is looked up.
+  // A stream that lags tells of progress that is over.
   async heard(type, data) {
     if (type === "stage.progress") {
       const stage = this.video.stages.find(({ kind }) => kind === data.stage);
+      if (stage.status === "completed" || !isActive(this.video)) return;
       Object.assign(stage, { step: data.step, steps: data.steps, status: "in_progress" });
       this.refreshProgress();
     } else {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import av
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from models.presets import StageKind
 from service.embedded import Credentials
@@ -155,7 +155,7 @@ def test_a_running_video_is_cancelled_retried_and_deleted(page: Page, up: Up) ->
     expect(one.locator(".status")).to_have_text("cancelled")
     expect(one.locator('[data-stage="interpolation"] video')).to_be_visible()
     with page.expect_response(lambda answer: answer.url.endswith("/remix")) as sent:
-        one.locator("text=Retry").click()
+        one.get_by_role("button", name="Retry").click()
     again = card(page, sent.value.json()["id"])
     expect(again.locator('[data-stage="interpolation"] .said')).to_have_text("taken over")
     again.get_by_role("button", name="Cancel").click()
@@ -163,6 +163,29 @@ def test_a_running_video_is_cancelled_retried_and_deleted(page: Page, up: Up) ->
     one.locator("text=Delete").click()
     expect(one).to_have_count(0)
     assert up.answer(f"/v1/videos/{video_id}") == 404
+
+
+def test_a_stream_that_lags_does_not_undo_what_is_completed(page: Page, up: Up) -> None:
+    """All events come at last, after the video was cancelled, and the answers to what they ask for never."""
+    held: list[Route] = []
+    page.route("**/events", lambda route: held.append(route))
+    video_id = ask(page, prompt="a circle in a late stream", super_resolution_steps=100)
+    one = card(page, video_id)
+    expect(one.locator('[data-stage="super-resolution"] .said')).to_contain_text("step", timeout=LONG_MS)
+    one.get_by_role("button", name="Cancel").click()
+    expect(one.locator(".status")).to_have_text("cancelled")
+    looked_up: list[Request] = []
+    page.on("request", lambda request: looked_up.append(request) if request.url.endswith(video_id) else None)
+    page.route(f"**/v1/videos/{video_id}", lambda route: None)
+    page.route("**/v1/videos?limit=*", lambda route: None)
+    stream = held.pop()
+    events = stream.fetch()
+    changes = len(re.findall(r"^event: (?!stage.progress)", events.text(), re.MULTILINE))
+    with page.expect_request(lambda _: len(looked_up) >= changes):
+        stream.fulfill(response=events)
+    with page.expect_request("**/remix") as sent:
+        one.get_by_role("button", name="Retry").click()
+    assert sent.value.post_data_json == {"from_stage": "super-resolution"}
 
 
 def test_what_is_wrong_is_said_at_the_field(page: Page, up: Up) -> None:
