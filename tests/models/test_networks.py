@@ -59,14 +59,15 @@ def test_every_published_tensor_has_its_place(name: str, kinds: tuple) -> None:
     assert sum(p.numel() for p in network.parameters()) == manifest["parameters"]
 
 
+@pytest.mark.parametrize("learning", [False, True])
 @pytest.mark.parametrize(("case", "kinds"), [("keyframes_unet", PIXEL), ("expert_translation_unet", LATENT)])
-def test_outputs_agree_with_the_published_code(case: str, kinds: tuple) -> None:
+def test_outputs_agree_with_the_published_code(case: str, kinds: tuple, learning: bool) -> None:
     folder, (config_class, network_class) = GOLDEN / case, kinds
     network = network_class(config_class.from_dict(json.loads((folder / "config.json").read_text()))).eval()
     network.load_state_dict(load_file(folder / "weights.safetensors"))
     inputs = load_file(folder / "inputs.safetensors")
     expected = load_file(folder / "outputs.safetensors")["sample"]
-    with torch.inference_mode():
+    with torch.inference_mode(mode=not learning):
         output = network(inputs["sample"], inputs["timestep"], inputs["encoder_hidden_states"])
     error = ((output - expected).abs().max() / expected.abs().max()).item()
     assert error < 1e-4, f"relative error {error:.1e}"
