@@ -42,6 +42,7 @@ def train(
     """Fine-tune the temporal attention of keyframes on one video (Show-1, section 3.7)."""
     from service.local_training import motion_from_video
 
+    output.parent.mkdir(parents=True, exist_ok=True)
     with training_bar() as bar, tempfile.TemporaryDirectory() as scratch:
         task = bar.add_task("motion", total=None, loss=float("nan"), rate=0.0)
 
@@ -64,9 +65,13 @@ def add(
     preset: Preset = "shapes",
 ) -> None:
     """Let requests name a motion."""
+    from models.motion import unpack_motion
+
+    content = file.read_bytes()
     try:
-        motion = _motions().add(preset, name, file.read_bytes())
-    except ValueError as error:
+        unpack_motion(content)
+        motion = _motions().add(preset, name, content)
+    except (ModelError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"motion {motion.name} of preset {motion.preset}", highlight=False)
 

@@ -8,6 +8,7 @@ import time
 
 from pydantic import TypeAdapter
 
+from models.presets import InvalidParameter, KeyframesOptions, get_preset
 from workers.errors import ArtifactLost
 from workers.job import Motion
 from workers.object_store import ObjectStore
@@ -15,8 +16,6 @@ from workers.redis_client import RedisClient
 
 KEY = "cascade:motions"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-
-
 CODEC = TypeAdapter(Motion)
 
 
@@ -27,7 +26,16 @@ class Motions:
         self.redis, self.objects = redis, objects
 
     def add(self, preset: str, name: str, content: bytes) -> Motion:
-        """Raises ValueError for a name that is not of lower-case letters, digits and hyphens."""
+        """Register an adapter's bytes.
+
+        Raises:
+            ValueError: the name is not of lower-case letters, digits and hyphens, there is no such preset, or its
+                first stage takes no motions.
+        """
+        if not isinstance(get_preset(preset).stages[0].options, KeyframesOptions):
+            raise InvalidParameter(
+                "model", f'preset "{preset}" takes no motions: a pipeline makes its first stage'
+            )
         if NAME.fullmatch(name) is None:
             raise ValueError(f'"{name}" is no name: up to 64 lower-case letters, digits and hyphens')
         motion = Motion(preset, name, hashlib.sha256(content).hexdigest(), time.time())

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 
+from models.motion import pack_motion
 from service.embedded import Credentials
 from workers.artifacts import stage_key
 from workers.conveyor import Conveyor
@@ -49,7 +51,9 @@ def test_names_are_plain(name: str, conveyor: Conveyor) -> None:
 
 
 def test_motions_on_the_command_line(servers: Credentials, conveyor: Conveyor, tmp_path: Path) -> None:
-    (tmp_path / "x.safetensors").write_bytes(b"adapter")
+    adapter = pack_motion({"down_blocks.0.temp_attentions.0.proj_in.weight": torch.zeros(2, 2)})
+    (tmp_path / "x.safetensors").write_bytes(adapter)
+    (tmp_path / "other.safetensors").write_bytes(b"adapter")
 
     def motions(*args: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {
@@ -66,4 +70,12 @@ def test_motions_on_the_command_line(servers: Credentials, conveyor: Conveyor, t
     assert "zigzag" in motions("list").stdout
     assert motions("remove", "zigzag").returncode == 0
     assert motions("remove", "zigzag").returncode == 1
-    assert motions("add", "Zig", str(tmp_path / "x.safetensors")).returncode == 2
+    for refused in (
+        ("Zig", "x.safetensors"),
+        ("zigzag", "other.safetensors"),
+        ("zigzag", "x.safetensors", "--preset", "wan"),
+        ("zigzag", "x.safetensors", "--preset", "nope"),
+    ):
+        name, file, *options = refused
+        assert motions("add", name, str(tmp_path / file), *options).returncode == 2, refused
+    assert "zigzag" not in motions("list").stdout
