@@ -2,7 +2,7 @@
 
 A scene is one flat shape that moves, grows, shrinks or stands still on a plain background, or two still shapes,
 one above, below, left of or right of the other. It has no size in pixels and no frame rate: the same scene is
-drawn at any size of landscape format and with any number of frames, as training the stages of a cascade needs.
+drawn at any size and with any number of frames, as training the stages of a cascade needs.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class MovingShapes:
 
     Attributes:
         split: "held-out" has the combinations that "train" never shows; see `is_held_out`.
-        frames, height, width: of each clip, in pixels; `width >= height`.
+        frames, height, width: of each clip, in pixels.
     """
 
     split: Split
@@ -197,8 +197,6 @@ def render(scene: Scene, frames: int, height: int, width: int) -> Tensor:
 
     Returns:
         float32 (frames, 3, height, width) in [-1, 1].
-    Raises:
-        ValueError: the picture is higher than wide, so that a motion might leave it.
     """
     picture = np.empty((frames, 3, height, width), np.float32)
     picture[:] = _unit_range(BACKGROUNDS[scene.background])[:, None, None]
@@ -213,8 +211,6 @@ def shape_maps(scene: Scene, frames: int, height: int, width: int) -> Tensor:
 
     Returns:
         float32 (frames, len(SHAPES), height, width) in [0, 1]: how much of a pixel a shape covers.
-    Raises:
-        ValueError: as `render`.
     """
     maps = np.zeros((frames, len(SHAPES), height, width), np.float32)
     for shape, _, covered in _covers(scene, frames, height, width):
@@ -330,8 +326,6 @@ def _room(side: float, radius: float) -> float:
 
 def _covers(scene: Scene, frames: int, height: int, width: int) -> Iterator[tuple[str, str, np.ndarray]]:
     """Each shape and its colour, with how much of each pixel it covers: (frames, height, width)."""
-    if width < height:
-        raise ValueError(f"moving shapes need a landscape format; {width}x{height} is not")
     times = np.arange(frames) / max(frames - 1, 1)
     size = SIZES[scene.size]
     first, last = GROWTH.get(scene.motion, (1.0, 1.0))
@@ -352,9 +346,9 @@ def _covered(
     shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray, room_for: float, height: int, width: int
 ) -> np.ndarray:
     """`coverage` of a shape whose place and size are given as in `Scene` and `SIZES`."""
-    unit = height  # the shorter side
+    unit = min(height, width)
     left_x = (room_for + MARGIN + x * _room(width / unit, room_for)) * unit
-    top_y = (room_for + MARGIN + y * _room(1, room_for)) * unit
+    top_y = (room_for + MARGIN + y * _room(height / unit, room_for)) * unit
     return coverage(shape, left_x, top_y, radius * unit, height, width)
 
 
