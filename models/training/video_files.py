@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import logging
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Self
 
 import av
 import numpy as np
@@ -26,10 +29,11 @@ class NoVideo(ValueError):
 
 @dataclass(frozen=True)
 class VideoSample:
-    """frames: float32 (frames, 3, height, width) in [-1, 1]."""
+    """frames: float32 (frames, 3, height, width) in [-1, 1]; skipped: files that could not be used in its place."""
 
     frames: Tensor
     caption: str
+    skipped: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -37,12 +41,14 @@ class VideoFiles:
     """An endless map from an index to a clip: index by index, every pass in another order.
 
     A clip depends on the list, the seed and the index alone, so a run that goes on sees what it would have seen. A bad
-    or too short file is skipped: the next one in the order takes its place, and `skipped` counts it.
+    or too short file is skipped: the next one in the order takes its place, and the sample says so.
 
     Attributes:
         listing: the CSV or JSON-lines file; paths in it are relative to its folder and stay inside.
-        frames, height, width: of each clip. Frames are cropped at the centre to the aspect and resized.
+        frames, height, width: of each clip.
         stride: take every so many frames.
+        cropped: pictures are cut at the centre to the aspect, then resized; else the whole picture is, whatever its
+            aspect.
     Raises:
         ValueError: the list is empty, lacks a column, or a path leads out of its folder.
     """
@@ -53,21 +59,27 @@ class VideoFiles:
     width: int
     seed: int = 0
     stride: int = 1
-    skipped: Counter[str] = field(default_factory=Counter)
+    cropped: bool = True
 
     def __post_init__(self) -> None:
         self.entries = read_listing(self.listing)
 
+    def one_each(self) -> Self:
+        """The same list with every video once, by the first of its captions."""
+        distinct = copy.copy(self)
+        distinct.entries = list({path: (path, caption) for path, caption in reversed(self.entries)}.values())
+        return distinct
+
     def __getitem__(self, index: int) -> VideoSample:
+        skipped: list[Path] = []
         for place in range(index, index + TRIES):
             path, caption = self._entry(place)
             rng = np.random.default_rng((self.seed, place))
             try:
-                return VideoSample(self._clip(path, rng), caption)
+                return VideoSample(self._clip(path, rng), caption, tuple(skipped))
             except NoVideo as reason:
-                if path.name not in self.skipped:
-                    logger.warning("skipping %s: %s", path, reason)
-                self.skipped[path.name] += 1
+                logger.info("skipping %s: %s", path, reason)
+                skipped.append(path)
         raise ValueError(f"{TRIES} videos after another of {self.listing} cannot be used")
 
     def caption(self, index: int) -> str:
@@ -81,7 +93,7 @@ class VideoFiles:
         return self.entries[order[position]]
 
     def _clip(self, path: Path, rng: np.random.Generator) -> Tensor:
-        return read_clip(path, self.frames, self.height, self.width, self.stride, rng)
+        return read_clip(path, self.frames, self.height, self.width, self.stride, rng, cropped=self.cropped)
 
 
 def read_clip(
@@ -91,6 +103,8 @@ def read_clip(
     width: int,
     stride: int = 1,
     rng: np.random.Generator | None = None,
+    *,
+    cropped: bool = True,
 ) -> Tensor:
     """Frames of a video file from its start, or from a random place: (frames, 3, height, width) in [-1, 1].
 
@@ -106,11 +120,9 @@ def read_clip(
             if count < span:
                 raise NoVideo(f"{path.name} has {count} frames; {span} are needed")
             first = 0 if rng is None else int(rng.integers(count - span + 1))
-            wanted = range(first, first + span, stride)
             images = [
-                _fitted(frame.to_image(), height, width)
-                for number, frame in enumerate(container.decode(video=0))
-                if number in wanted
+                _fitted(frame.to_image(), height, width, cropped=cropped)
+                for frame in islice(container.decode(video=0), first, first + span, stride)
             ]
     except (av.FFmpegError, OSError, IndexError) as error:
         raise NoVideo(f"{path.name} cannot be read: {error}") from error
@@ -119,8 +131,10 @@ def read_clip(
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _fitted(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """Crop the centre to the aspect, then resize with antialiasing."""
+def _fitted(image: Image.Image, height: int, width: int, *, cropped: bool) -> np.ndarray:
+    """Crop the centre to the aspect, if it is to be cropped, then resize with antialiasing."""
+    if not cropped:
+        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
     box = (left, top, left + width * scale, top + height * scale)
@@ -130,9 +144,7 @@ def _fitted(image: Image.Image, height: int, width: int) -> np.ndarray:
 def read_listing(listing: Path) -> list[tuple[Path, str]]:
     """The videos and captions of a list. Raises ValueError as `VideoFiles` does."""
     with listing.open(newline="", encoding="utf-8") as lines:
-        rows = (
-            list(csv.DictReader(lines)) if listing.suffix == ".csv" else [json.loads(line) for line in lines]
-        )
+        rows = list(csv.DictReader(lines)) if listing.suffix == ".csv" else _json_lines(listing, lines)
     if not rows:
         raise ValueError(f"{listing} lists no videos")
     folder = listing.parent.resolve()
@@ -145,3 +157,14 @@ def read_listing(listing: Path) -> list[tuple[Path, str]]:
             raise ValueError(f'entry {number} of {listing}: "{row["video"]}" leads out of {folder}')
         entries.append((path, row["caption"]))
     return entries
+
+
+def _json_lines(listing: Path, lines: Iterable[str]) -> list[dict[str, str]]:
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(f"line {number} of {listing} is not JSON: {error}") from error
+    return rows

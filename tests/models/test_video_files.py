@@ -52,7 +52,25 @@ def test_bad_files_are_skipped_and_counted(listing: Path) -> None:
     clips = VideoFiles(listing, frames=5, height=16, width=16)
     captions = {clips[index].caption for index in range(12)}
     assert captions == {"clip a", "clip b", "clip c"}
-    assert set(clips.skipped) == {"short.mp4", "broken.mp4", "gone.mp4"}
+    skipped = {path.name for index in range(12) for path in clips[index].skipped}
+    assert skipped == {"short.mp4", "broken.mp4", "gone.mp4"}
+
+
+def test_a_whole_picture_is_squeezed_where_it_is_not_to_be_cropped(listing: Path) -> None:
+    frames = VideoFiles(listing, frames=5, height=16, width=16, cropped=False)[0].frames
+    left, middle = frames[:, :, 8, 0], frames[:, :, 8, 8]
+    assert (left[:, 0] - left[:, 1]).min() > 1  # the red band is still there
+    assert (middle[:, 0] - middle[:, 1]).abs().max() < 0.4
+
+
+def test_a_list_with_several_captions_a_video_has_every_video_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        video(tmp_path / f"{name}.mp4", 8)
+    rows = [{"video": f"{name}.mp4", "caption": f"{name}{k}"} for name in ("a", "b") for k in range(3)]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    clips = VideoFiles(tmp_path / "list.jsonl", frames=5, height=16, width=16)
+    assert {clips.caption(index) for index in range(6)} == {"a0", "a1", "a2", "b0", "b1", "b2"}
+    assert {clips.one_each().caption(index) for index in range(2)} == {"a0", "b0"}
 
 
 def test_every_pass_shows_every_video_and_a_resumed_run_the_same(listing: Path) -> None:
@@ -80,6 +98,7 @@ def test_a_csv_is_read_too(tmp_path: Path) -> None:
         ('{"video": "../a.mp4", "caption": "x"}', "leads out"),
         ('{"video": "/etc/passwd", "caption": "x"}', "leads out"),
         ('{"video": "a.mp4"}', "needs a video and a caption"),
+        ('{"video": "a.mp4"', "line 1 of .* is not JSON"),
     ],
 )
 def test_a_bad_list_is_refused(content: str, fault: str, tmp_path: Path) -> None:
