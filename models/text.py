@@ -45,6 +45,8 @@ class T5PromptEncoder:
     Prompts are stripped and lower-cased, or with `clean` go twice through IF's caption cleaning.
     """
 
+    masked = True
+
     def __init__(
         self, tokenizer: Any, encoder: T5EncoderModel, execution: Execution, *, clean: bool = False
     ) -> None:
@@ -52,7 +54,7 @@ class T5PromptEncoder:
         self.execution, self.clean = execution, clean
 
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
-        texts = [self._prepared(text) for text in (prompt, negative_prompt)]
+        texts = [self.prepared(text) for text in (prompt, negative_prompt)]
         tokens = _tokenize(self.tokenizer, texts, min(T5_MAX_TOKENS, self.tokenizer.model_max_length))
         with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(
@@ -61,12 +63,15 @@ class T5PromptEncoder:
             ).last_hidden_state
         return _embeddings(features)
 
-    def _prepared(self, text: str) -> str:
+    def prepared(self, text: str) -> str:
+        """What the tokenizer is given of a text."""
         return clean_caption(clean_caption(text)) if self.clean else text.lower().strip()
 
 
 class ClipPromptEncoder:
     """CLIP's last hidden states, padded to the tokenizer's length (77 tokens)."""
+
+    masked = False
 
     def __init__(self, tokenizer: Any, encoder: CLIPTextModel, execution: Execution) -> None:
         self.tokenizer, self.encoder, self.execution = tokenizer, encoder, execution
@@ -76,6 +81,10 @@ class ClipPromptEncoder:
         with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(tokens["input_ids"].to(self.encoder.device)).last_hidden_state
         return _embeddings(features)
+
+    def prepared(self, text: str) -> str:
+        """What the tokenizer is given of a text: all of it, as it is."""
+        return text
 
 
 def _tokenize(tokenizer: Any, texts: list[str], max_tokens: int) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from accelerate import PartialState
 
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
-from models.presets import StageKind, get_preset
+from models.presets import StageKind, StageSpec, get_preset
 from models.random_checkpoints import create_random_shapes
 from models.training.loop import Progress, Rhythm, Training, training_processes
 from models.training.motion import OneVideo, train_motion
@@ -23,11 +23,21 @@ from workers.settings import get_settings
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """Whether a stage is at the end of its recipe, and the video files that could not be used."""
+
+    finished: bool
+    skipped: frozenset[Path]
+
+
+@dataclass(frozen=True)
 class TrainingRun:
     """What all stages of a run share.
 
     Attributes:
         data: a list of video files and captions; None draws moving shapes.
+        stride: of video files, at the frame rate of the last stage: take every so many frames. Stages at a lower rate
+            take fewer of them.
         checkpoints: folder of the checkpoints to start from; trained ones take their place there.
         output: folder of the runs, one a stage.
     """
@@ -36,13 +46,14 @@ class TrainingRun:
     output: Path
     checkpoints: Path
     data: Path | None = None
+    stride: int = 1
     seed: int = 0
     precision: str = "no"
     workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
 
-    def train(self, stage: str, report: Callable[[Progress], None], steps: int | None = None) -> bool:
-        """Train a stage to the end of its recipe, or for `steps` more; whether it is at its end.
+    def train(self, stage: str, report: Callable[[Progress], None], steps: int | None = None) -> Outcome:
+        """Train a stage to the end of its recipe, or for `steps` more.
 
         Raises:
             ValueError: there is no such stage, or no recipe for the preset.
@@ -50,14 +61,12 @@ class TrainingRun:
         """
         processes = training_processes()
         training = self._prepare(stage, processes)
-        training.run(report, steps)
-        result = training.folder / "checkpoint"
-        if not result.is_dir() or training.source is None:
-            return False
-        if processes.is_main_process:
-            self._install(result, training.source)
+        finished = training.run(report, steps)
+        if finished and processes.is_main_process:
+            assert training.source is not None
+            self._install(training.folder / "checkpoint", training.source)
         processes.wait_for_everyone()
-        return True
+        return Outcome(finished, frozenset(training.skipped))
 
     def _prepare(self, stage: str, processes: PartialState) -> Training:
         if self.preset not in RECIPES:
@@ -77,12 +86,9 @@ class TrainingRun:
         if isinstance(learning, InterpolationTraining):
             first = cascade.stage(StageKind.KEYFRAMES)
             learning.start_from(read_weights(found.path(first.checkpoint) / "unet"))
-        size = (learning.frames or spec.frames, spec.height, spec.width)
         return Training(
             stage=learning,
-            clips=MovingShapes("train", *size, self.seed)
-            if self.data is None
-            else VideoFiles(self.data, *size),
+            clips=self._clips(spec, learning.frames or spec.frames, cascade.stages[-1].fps),
             folder=self.output / stage,
             source=found.path(spec.checkpoint),
             seed=self.seed,
@@ -91,12 +97,24 @@ class TrainingRun:
             rhythm=self.rhythm,
         )
 
+    def _clips(self, spec: StageSpec, frames: int, full_rate: int) -> MovingShapes | VideoFiles:
+        """What the stage learns from: clips that take as long as its own do, whatever its frame rate."""
+        if self.data is None:
+            return MovingShapes("train", frames, spec.height, spec.width, self.seed)
+        stride = self.stride * max(1, full_rate // spec.fps)
+        return VideoFiles(self.data, frames, spec.height, spec.width, self.seed, stride)
+
     def _install(self, result: Path, target: Path) -> None:
-        """Put a trained checkpoint where the stages behind it, and the workers, look for it."""
+        """Put a trained checkpoint, as a whole, where the stages behind it, and the workers, look for it."""
         if not target.resolve().is_relative_to(self.checkpoints.resolve()):
             return  # a hub's cache is not ours to change
-        shutil.rmtree(target)
-        shutil.copytree(result, target)
+        fresh, old = (target.with_name(f"{target.name}.{suffix}") for suffix in ("new", "old"))
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.copytree(result, fresh)
+        target.rename(old)
+        fresh.rename(target)
+        shutil.rmtree(old)
 
 
 def motion_from_video(

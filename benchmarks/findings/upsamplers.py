@@ -36,7 +36,6 @@ from models.random_checkpoints import EXPERT_TRANSLATION, LATENT_CHANNELS
 from models.sampling import denoise, draw_noise, seeded_generators
 from models.stage import StageInputs
 from models.stages.expert_translation import ExpertTranslation, resize_8bit
-from models.text import ClipPromptEncoder
 from models.training.batch import Batch
 from models.training.diffusion import noised, prediction_loss
 from models.training.loop import Rhythm, Training
@@ -128,7 +127,7 @@ def upscale(stage: Any, strength: float, sample: Sample, seed: int) -> Tensor:
     if stage is None:
         return resize_8bit(low, SPEC.height, SPEC.width)[0].float().clamp(-1, 1)
     prompt = canonical_caption(sample.scene)
-    text = ClipPromptEncoder(stage.captions.tokenizer, stage.captions.encoder, Execution())
+    text = stage.captions.text
     translation = ExpertTranslation(stage.unet, stage.scheduler, stage.vae, text, Execution())
     spec = replace(SPEC, guidance_scale=1.0, options=ExpertTranslationOptions(strength=strength))
     inputs = StageInputs(spec, prompt, "", text.encode(prompt, ""), (seed,), low)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -10,6 +11,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from models.training.moving_shapes import Sample, Scene
+from models.training.video_files import VideoSample
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,13 @@ class Batch:
         frames: float32 (batch, frames, 3, height, width) in [-1, 1].
         captions: one per clip.
         scenes: what the clips show, where they are moving shapes that are not cropped; empty otherwise.
+        skipped: video files that could not be used in their places.
     """
 
     frames: Tensor
     captions: tuple[str, ...]
     scenes: tuple[Scene, ...] = ()
+    skipped: tuple[Path, ...] = ()
 
 
 class Clips(Protocol):
@@ -43,14 +47,18 @@ class Batches(Dataset[Batch]):
     seed: int
 
     def __getitem__(self, number: int) -> Batch:
+        if self.size == 0:
+            return Batch(torch.empty(0), ())
         samples = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
         frames = torch.stack([sample.frames for sample in samples])
         captions = tuple(sample.caption for sample in samples)
-        if self.crop is not None:
-            return Batch(random_crop(frames, self.crop, seeded(self.seed, number, "data")), captions)
-        return Batch(
-            frames, captions, tuple(sample.scene for sample in samples if isinstance(sample, Sample))
+        scenes = tuple(sample.scene for sample in samples if isinstance(sample, Sample))
+        skipped = tuple(
+            path for sample in samples if isinstance(sample, VideoSample) for path in sample.skipped
         )
+        if self.crop is not None:
+            frames, scenes = random_crop(frames, self.crop, seeded(self.seed, number, "data")), ()
+        return Batch(frames, captions, scenes, skipped)
 
 
 def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generator:

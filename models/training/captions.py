@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from models.text import T5_MAX_TOKENS
+from models.text import T5_MAX_TOKENS, ClipPromptEncoder, T5PromptEncoder
 
 
 class CaptionEncoder(nn.Module):
-    """T5 or CLIP as the stages use them, with gradients where the text encoder learns too."""
+    """T5 or CLIP as the stages use them (`text`), with gradients where the text encoder learns too."""
 
-    def __init__(self, tokenizer: Any, encoder: nn.Module, *, masked: bool) -> None:
+    def __init__(self, text: T5PromptEncoder | ClipPromptEncoder) -> None:
         super().__init__()
-        self.tokenizer, self.encoder, self.masked = tokenizer, encoder, masked
+        self.text, self.tokenizer, self.encoder = text, text.tokenizer, text.encoder
         self.select(trained=False)
 
     def select(self, *, trained: bool) -> None:
@@ -29,12 +28,12 @@ class CaptionEncoder(nn.Module):
         dropped = torch.rand(len(captions), generator=generator) < dropout
         texts = ["" if gone else text for text, gone in zip(captions, dropped.tolist(), strict=True)]
         tokens = self.tokenizer(
-            texts,
+            [self.text.prepared(text) for text in texts],
             padding="max_length",
             max_length=min(T5_MAX_TOKENS, self.tokenizer.model_max_length),
             truncation=True,
             return_tensors="pt",
         ).to(self.encoder.device)
-        mask = {"attention_mask": tokens["attention_mask"]} if self.masked else {}
+        mask = {"attention_mask": tokens["attention_mask"]} if self.text.masked else {}
         with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
             return self.encoder(tokens["input_ids"], **mask).last_hidden_state

@@ -1,7 +1,7 @@
 """The training loop: phases of steps, resumable to the bit, with a progress bar, TensorBoard logs and sample sheets.
 
 All that is random in a step comes from a generator that the seed and the number of the step fix, so a run that goes
-on from a saved state does what it would have done.
+on from a saved state does what it would have done: on a CPU to the bit, on a GPU as far as its kernels sum in one order.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.utils import gather_object
 from diffusers.training_utils import EMAModel
-from torch import Generator, nn
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
@@ -65,6 +66,7 @@ class Training:
         source: the checkpoint that the result is laid over; None where the result stands alone.
         precision: `no`, `bf16` or `fp16`: mixed precision by accelerate.
         workers: processes that draw clips ahead; 0 draws them in between.
+        skipped: video files that could not be used so far, in any of the processes.
     """
 
     stage: StageTraining
@@ -75,21 +77,33 @@ class Training:
     precision: str = "no"
     workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
+    skipped: set[Path] = field(init=False, default_factory=set)
 
-    def run(self, report: Callable[[Progress], None], steps: int | None = None) -> None:
+    def __post_init__(self) -> None:
+        learning: set[str] = set()
+        for phase in self.stage.recipe.phases:
+            self.stage.select(phase)
+            learning |= {name for name, weight in self.stage.named_parameters() if weight.requires_grad}
+        self._learning = {name: weight for name, weight in self.stage.named_parameters() if name in learning}
+
+    def run(self, report: Callable[[Progress], None], steps: int | None = None) -> bool:
         """Train to the end of the recipe, or for `steps` more; goes on where the folder's state stands.
 
         Of several processes (accelerate's), the first writes; all return when it has.
+
+        Returns:
+            Whether the run is at the end of its recipe, and its checkpoint written.
+        Raises:
+            ValueError: the folder holds a run with another seed, recipe, precision or number of processes.
         """
         recipe = self.stage.recipe
         training_processes()
         accelerator = Accelerator(
             mixed_precision=self.precision, gradient_accumulation_steps=recipe.accumulation
         )
-        # The weights that are kept follow those that learn (all of them: a later phase may train others).
-        ema = EMAModel(self.stage.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, foreach=True)
+        ema = EMAModel(self._learning.values(), decay=recipe.ema_decay, use_ema_warmup=True, foreach=True)
+        done = self._load(ema, accelerator)
         ema.to(accelerator.device)
-        done = self._load(ema)
         last = recipe.steps if steps is None else min(recipe.steps, done + steps)
         log = (
             SummaryWriter(self.folder / "logs", purge_step=done + 1) if accelerator.is_main_process else None
@@ -106,7 +120,9 @@ class Training:
             with self._averaged(ema):
                 self._write()
                 write_curves(self.folder / "logs", self.folder / "loss.csv", self.folder / "loss.png")
+        self.skipped = set(gather_object(sorted(self.skipped)))
         accelerator.wait_for_everyone()
+        return last == recipe.steps
 
     def _run_phase(
         self,
@@ -131,27 +147,31 @@ class Training:
             started = time.monotonic()
             for group in optimizer.param_groups:
                 group["lr"] = phase.learning_rate_at(step - first, recipe.warmup)
-            loss = 0.0
+            loss = torch.zeros((), device=accelerator.device)
             for _ in range(recipe.accumulation):
                 batch, generator = next(batches)
-                with accelerator.accumulate(stage), accelerator.autocast():
+                with accelerator.accumulate(stage):
                     value = stage(batch, phase, generator)
                     accelerator.backward(value)
                     if accelerator.sync_gradients:
                         accelerator.clip_grad_norm_(learning, recipe.max_grad_norm)
                     optimizer.step()
                     optimizer.zero_grad()
-                loss += value.item() / recipe.accumulation
-            ema.step(self.stage.parameters())
+                loss += value.detach() / recipe.accumulation
+            ema.step(self._learning.values())
             clips = phase.batch_size * recipe.accumulation * accelerator.num_processes
-            progress = Progress(step + 1, recipe.steps, loss, clips / (time.monotonic() - started))
+            mean = float(accelerator.reduce(loss, reduction="mean"))
+            progress = Progress(step + 1, recipe.steps, mean, clips / (time.monotonic() - started))
             if log is not None:
                 self._look(progress, log, ema)
             report(progress)
             if accelerator.is_main_process and (
                 (step + 1) % self.rhythm.save_every == 0 or step + 1 == span.stop
             ):
-                self._save(step + 1, ema, accelerator.unwrap_model(stage), optimizer)
+                self._save(step + 1, ema, accelerator, optimizer)
+        # The next phase prepares the stage again; gradients of an optimizer that was left would be unscaled with its own.
+        accelerator.unwrap_model(stage, keep_fp32_wrapper=False)
+        accelerator.free_memory()
 
     def _batches(
         self, phase: Phase, span: range, accelerator: Accelerator
@@ -162,12 +182,13 @@ class Training:
             span.start * parts * world + accelerator.process_index, span.stop * parts * world, world
         )
         loader = DataLoader(
-            Batches(self.clips, phase.batch_size, phase.crop, self.seed),
+            Batches(self.clips, phase.clips, self.stage.cut(phase), self.seed),
             batch_size=None,
             sampler=numbers,
             num_workers=self.workers,
         )
         for number, batch in zip(numbers, loader, strict=True):
+            self.skipped.update(batch.skipped)
             frames = batch.frames.to(accelerator.device, non_blocking=True)
             yield replace(batch, frames=frames), seeded(self.seed, number, "loss")
 
@@ -188,20 +209,21 @@ class Training:
     @contextmanager
     def _averaged(self, ema: EMAModel) -> Iterator[None]:
         """The stage with the averaged weights."""
-        parameters = list(self.stage.parameters())
+        parameters = list(self._learning.values())
         ema.store(parameters)
         ema.copy_to(parameters)
         with torch.no_grad():
             yield
         ema.restore(parameters)
 
-    def _save(self, step: int, ema: EMAModel, stage: nn.Module, optimizer: Any) -> None:
+    def _save(self, step: int, ema: EMAModel, accelerator: Accelerator, optimizer: Any) -> None:
         """Replace the saved state as a whole, so that a kill leaves the one before."""
         fresh = self.folder / f"{STATE}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        torch.save({"step": step, "seed": self.seed}, fresh / "step.pt")
-        torch.save(stage.state_dict(), fresh / "stage.pt")
+        scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+        torch.save({"step": step, "scaler": scaler} | self._identity(accelerator), fresh / "step.pt")
+        torch.save(self._weights(), fresh / "stage.pt")
         torch.save(ema.state_dict(), fresh / "ema.pt")
         torch.save(optimizer.state_dict(), fresh / "optimizer.pt")
         old = self.folder / f"{STATE}.old"
@@ -211,7 +233,7 @@ class Training:
         fresh.rename(self.folder / STATE)
         shutil.rmtree(old, ignore_errors=True)
 
-    def _load(self, ema: EMAModel) -> int:
+    def _load(self, ema: EMAModel, accelerator: Accelerator) -> int:
         """Take up the saved state, if there is one; how many steps are done."""
         if not (self.folder / STATE).is_dir() and (self.folder / f"{STATE}.old").is_dir():
             (self.folder / f"{STATE}.old").rename(self.folder / STATE)
@@ -219,14 +241,35 @@ class Training:
             self.folder.mkdir(parents=True, exist_ok=True)
             return 0
         kept = self._state("step.pt")
-        if kept["seed"] != self.seed:
-            raise ValueError(
-                f"{self.folder} holds a run of seed {kept['seed']}; go on with that, or choose another folder"
-            )
-        self.stage.load_state_dict(self._state("stage.pt"))
+        for what, own in self._identity(accelerator).items():
+            if kept[what] != own:
+                raise ValueError(
+                    f"{self.folder} holds a run whose {what} is {kept[what]}, not {own}; go on with that, or choose "
+                    "another folder"
+                )
+        weights = self._weights()
+        for name, value in self._state("stage.pt").items():
+            weights[name].copy_(value)
         ema.load_state_dict(self._state("ema.pt"))
+        if accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(kept["scaler"])
         step: int = kept["step"]
         return step
+
+    def _identity(self, accelerator: Accelerator) -> dict[str, Any]:
+        """What a run must have in common with the one that it goes on with."""
+        return {
+            "seed": self.seed,
+            "precision": self.precision,
+            "number of processes": accelerator.num_processes,
+            "recipe": asdict(self.stage.recipe),
+        }
+
+    def _weights(self) -> dict[str, Tensor]:
+        """All that training changes: the parameters that learn, and buffers. Frozen networks have their checkpoint."""
+        return {name: weight.data for name, weight in self._learning.items()} | dict(
+            self.stage.named_buffers()
+        )
 
     def _state(self, name: str) -> Any:
         return torch.load(self.folder / STATE / name, weights_only=True, map_location="cpu")

@@ -42,7 +42,7 @@ class MotionTraining(KeyframesTraining):
     """Keyframes of which the temporal attention alone learns; the result is an adapter, not a checkpoint."""
 
     def select(self, _: Phase) -> None:
-        for name, parameter in self.unet.named_parameters():
+        for name, parameter in self.named_parameters():
             parameter.requires_grad_(is_motion(name))
 
     def write(self, folder: Path, _: torch.dtype) -> None:

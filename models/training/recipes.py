@@ -15,7 +15,7 @@ class Phase:
 
     Attributes:
         steps: optimizer steps.
-        batch_size: clips per step and process.
+        batch_size: clips (of `reading`: captions) per step and process.
         trainable: `spatial` trains the image model within, frame by frame, its temporal layers switched off;
             `temporal` trains the temporal layers alone, as Show-1 does (section 3.3); `layout` trains what makes the
             mean clip and shapes of a caption, on squared error; `reading` the text encoder alone, by questions about
@@ -33,6 +33,11 @@ class Phase:
     learning_rate: float = 4e-4
     crop: tuple[int, int] | None = None
     cooldown: int = 0
+
+    @property
+    def clips(self) -> int:
+        """Clips that a step is shown: questions about captions need none."""
+        return 0 if self.trainable == "reading" else self.batch_size
 
     def learning_rate_at(self, step: int, warmup: int) -> float:
         """Of the step numbered from 0 within the phase."""
@@ -83,28 +88,37 @@ class Recipe:
 
 RECIPES: Mapping[str, Mapping[str, Recipe]] = {
     "shapes": {
-        # Departures from the paper, as the networks are small and start from nothing: text encoder and layout are
-        # trained first, the spatial layers go on learning with the temporal ones, and noisy timesteps are drawn more
-        # often.
+        # Departures from the paper, as the networks are small and start from nothing. Keyframes: text encoder and
+        # layout are trained first, v is predicted instead of the noise (and no variance learned), the spatial layers go
+        # on learning with the temporal ones, and noisy timesteps are drawn more often. Interpolation and
+        # super-resolution predict the clean frames, as a difference to their condition, instead of the noise; the latter
+        # starts from nothing, not from an image model. The autoencoder is trained, not taken from a published one.
         "keyframes": Recipe(
             phases=(
-                Phase(1_500, 96, "reading", train_text=True, learning_rate=1e-3, cooldown=300),
-                Phase(3_000, 64, "layout", train_text=True, learning_rate=1e-3, cooldown=1_000),
-                Phase(3_000, 64, "spatial", learning_rate=5e-4),
-                Phase(6_000, 8, learning_rate=4e-4, cooldown=1_600),
+                Phase(3_000, 96, "reading", train_text=True, learning_rate=1e-3, cooldown=500),
+                Phase(4_500, 64, "layout", train_text=True, learning_rate=1e-3, cooldown=1_500),
+                Phase(1_500, 64, "spatial", learning_rate=5e-4),
+                Phase(5_000, 8, learning_rate=4e-4, cooldown=1_500),
             ),
             high_noise_share=0.5,
         ),
         "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=450),)),
         "super-resolution": Recipe(
-            phases=(Phase(2_100, 16, crop=(40, 64), cooldown=700),), max_noise_level=100
+            phases=(Phase(3_000, 16, crop=(40, 64), cooldown=1_000),), max_noise_level=100
         ),
-        "autoencoder": Recipe(phases=(Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),)),
+        "autoencoder": Recipe(
+            phases=(
+                Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),
+                Phase(3_000, 12, learning_rate=5e-4, crop=(64, 64), cooldown=2_500),
+            )
+        ),
         "expert-translation": Recipe(
-            phases=(Phase(600, 2, train_text=True, crop=(64, 64), cooldown=300),), max_timestep=900
+            phases=(Phase(1_000, 2, train_text=True, crop=(64, 64), cooldown=500),), max_timestep=900
         ),
     },
     "show-1": {
+        # Figure 5 keeps spatial layers fixed. Here that is so for keyframes; the stages behind them have further input
+        # channels, which the spatial layers must learn to use, and train all layers slowly.
         "keyframes": Recipe(phases=(Phase(100_000, 4, "temporal", learning_rate=1e-4),)),
         "interpolation": Recipe(phases=(Phase(50_000, 4, learning_rate=1e-5),)),
         "super-resolution": Recipe(phases=(Phase(50_000, 1, learning_rate=1e-5),)),

@@ -28,8 +28,7 @@ from models.stages.interpolation import Interpolation, window_conditions
 from models.stages.keyframes import Keyframes
 from models.stages.pixel_stage import pixel_scheduler
 from models.stages.super_resolution import SuperResolution, resize
-from models.text import ClipPromptEncoder, T5PromptEncoder
-from models.training.batch import Batch
+from models.training.batch import Batch, random_crop
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import noised, prediction_loss
 from models.training.moving_shapes import shape_maps
@@ -51,6 +50,10 @@ class StageTraining(nn.Module):
 
     def select(self, phase: Phase) -> None:
         """Let only some of the parameters learn."""
+
+    def cut(self, phase: Phase) -> tuple[int, int] | None:
+        """The crop of the clips that it is shown; None shows them whole."""
+        return phase.crop
 
     @abstractmethod
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
@@ -98,10 +101,10 @@ class DiffusionTraining(StageTraining):
         """Where the networks are now."""
         return Execution(device=str(next(self.parameters()).device), dtype="float32")
 
-    def inputs(self, batch: Batch, seed: int, text: Any, clip: Clip | None) -> StageInputs:
+    def inputs(self, batch: Batch, seed: int, clip: Clip | None) -> StageInputs:
         """One clip's inputs for the real stage."""
         caption = batch.captions[0]
-        return StageInputs(self.spec, caption, "", text.encode(caption, ""), (seed,), clip)
+        return StageInputs(self.spec, caption, "", self.captions.text.encode(caption, ""), (seed,), clip)
 
 
 class PixelTraining(DiffusionTraining):
@@ -109,14 +112,9 @@ class PixelTraining(DiffusionTraining):
 
     @classmethod
     def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
-        text = checkpoints.t5(spec.text_encoder, CPU)
-        captions = CaptionEncoder(text.tokenizer, text.encoder, masked=True)
+        captions = CaptionEncoder(checkpoints.t5(spec.text_encoder, CPU, clean=spec.clean_captions))
         unet = checkpoints.pixel_unet(spec.checkpoint, CPU).requires_grad_(True)
         return cls(spec, recipe, unet, captions, pixel_scheduler(spec, checkpoints))
-
-    @property
-    def prompts(self) -> T5PromptEncoder:
-        return T5PromptEncoder(self.captions.tokenizer, self.captions.encoder, self.execution)
 
 
 class KeyframesTraining(PixelTraining):
@@ -137,9 +135,9 @@ class KeyframesTraining(PixelTraining):
         self.reading.requires_grad_(phase.trainable == "reading")
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
-        clean = rearrange(batch.frames, "b f c h w -> b c f h w")
         if phase.trainable == "reading":
             return self.reading(self.captions, phase.batch_size, generator)
+        clean = rearrange(batch.frames, "b f c h w -> b c f h w")
         text = self.text(batch, generator)
         if phase.trainable == "layout":
             layout = self.unet.layout(text)
@@ -154,8 +152,8 @@ class KeyframesTraining(PixelTraining):
         return prediction_loss(self.unet(sample, timesteps, text, layout=layout), target)
 
     def sample(self, batch: Batch, seed: int) -> Clip:
-        stage = Keyframes(self.unet, self.scheduler, self.prompts, self.execution)
-        return stage(self.inputs(batch, seed, stage.text, None), lambda *_: None)
+        stage = Keyframes(self.unet, self.scheduler, self.captions.text, self.execution)
+        return stage(self.inputs(batch, seed, None), lambda *_: None)
 
 
 def layout_target(batch: Batch) -> Tensor:
@@ -205,13 +203,17 @@ class InterpolationTraining(PixelTraining):
         return prediction_loss(prediction, target)
 
     def sample(self, batch: Batch, seed: int) -> Clip:
-        stage = Interpolation(self.unet, self.scheduler, self.prompts, self.execution)
+        stage = Interpolation(self.unet, self.scheduler, self.captions.text, self.execution)
         keyframes = Clip(batch.frames[:1, :: self.spec.options.frames_between + 1], self.spec.fps)
-        return stage(self.inputs(batch, seed, stage.text, keyframes), lambda *_: None)
+        return stage(self.inputs(batch, seed, keyframes), lambda *_: None)
 
 
 class SuperResolutionTraining(PixelTraining):
-    """A window from its low resolution (Show-1, section 3.5): noised by a random level, its first frame known."""
+    """A window from its low resolution (Show-1, section 3.5): noised by a random level, its first frame known.
+
+    It is shown whole clips, and cuts crops out of them and of their resized low resolution alike: resized with aligned
+    corners, a crop alone would lie elsewhere than it does in the whole picture.
+    """
 
     augmentation: DDPMScheduler
 
@@ -219,13 +221,20 @@ class SuperResolutionTraining(PixelTraining):
         super().__init__(*args)
         self.augmentation = augmentation_schedule()
 
-    def forward(self, batch: Batch, _: Phase, generator: Generator) -> Tensor:
+    def cut(self, _: Phase) -> None:
+        return None
+
+    def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
         frames = self._window(batch.frames, generator)
         low = functional.interpolate(
             rearrange(frames, "b f c h w -> (b f) c h w"), scale_factor=0.25, mode="area"
         )
         low = rearrange(low, "(b f) c h w -> b f c h w", b=frames.shape[0])
         condition = resize(low, *frames.shape[-2:])
+        if phase.crop is not None:
+            both = torch.stack([frames, rearrange(condition, "b c f h w -> b f c h w")])
+            frames, cropped = random_crop(both, phase.crop, generator)
+            condition = rearrange(cropped, "b f c h w -> b c f h w")
         level = int(torch.randint(self.recipe.max_noise_level + 1, (), generator=generator))
         noise = torch.randn(condition.shape, generator=generator).to(condition.device)
         condition = augment(condition, noise, level, self.augmentation)
@@ -246,9 +255,9 @@ class SuperResolutionTraining(PixelTraining):
         return frames[:, start : start + length]
 
     def sample(self, batch: Batch, seed: int) -> Clip:
-        stage = SuperResolution(self.unet, self.scheduler, self.prompts, self.execution)
+        stage = SuperResolution(self.unet, self.scheduler, self.captions.text, self.execution)
         low = functional.interpolate(batch.frames[0], scale_factor=0.25, mode="area")[None]
-        return stage(self.inputs(batch, seed, stage.text, Clip(low, self.spec.fps)), lambda *_: None)
+        return stage(self.inputs(batch, seed, Clip(low, self.spec.fps)), lambda *_: None)
 
 
 class ExpertTranslationTraining(DiffusionTraining):
@@ -260,8 +269,7 @@ class ExpertTranslationTraining(DiffusionTraining):
 
     @classmethod
     def load(cls, spec: StageSpec, recipe: Recipe, checkpoints: Checkpoints) -> Self:
-        text = checkpoints.clip(spec.text_encoder, CPU)
-        captions = CaptionEncoder(text.tokenizer, text.encoder, masked=False)
+        captions = CaptionEncoder(checkpoints.clip(spec.text_encoder, CPU))
         unet = checkpoints.latent_unet(spec.checkpoint, CPU).requires_grad_(True)
         scheduler = checkpoints.scheduler(spec.checkpoint)
         return cls(spec, recipe, unet, captions, scheduler, vae=checkpoints.vae(spec.checkpoint, CPU))
@@ -281,10 +289,9 @@ class ExpertTranslationTraining(DiffusionTraining):
         super().write(folder, dtype)
 
     def sample(self, batch: Batch, seed: int) -> Clip:
-        text = ClipPromptEncoder(self.captions.tokenizer, self.captions.encoder, self.execution)
-        stage = ExpertTranslation(self.unet, self.scheduler, self.vae, text, self.execution)
+        stage = ExpertTranslation(self.unet, self.scheduler, self.vae, self.captions.text, self.execution)
         low = functional.interpolate(batch.frames[0], scale_factor=0.5, mode="area")[None]
-        return stage(self.inputs(batch, seed, text, Clip(low, self.spec.fps)), lambda *_: None)
+        return stage(self.inputs(batch, seed, Clip(low, self.spec.fps)), lambda *_: None)
 
 
 class AutoencoderTraining(StageTraining):

@@ -59,6 +59,6 @@ def test_who_guesses_evenly_loses_the_logarithms_of_the_choices(shapes_checkpoin
     reading = Reading(text.encoder.config.d_model)
     torch.nn.init.zeros_(reading.reader.out.weight)
     torch.nn.init.zeros_(reading.reader.out.bias)
-    captions = CaptionEncoder(text.tokenizer, text.encoder, masked=True)
+    captions = CaptionEncoder(text)
     loss = reading(captions, 40, torch.Generator().manual_seed(0))
     assert loss.item() == pytest.approx(math.log(7) + math.log(4) + math.log(7) + math.log(5), abs=1e-4)

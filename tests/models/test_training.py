@@ -18,6 +18,7 @@ from models.execution import Execution
 from models.networks.layout import LAYOUT_CHANNELS
 from models.networks.temporal import is_temporal
 from models.presets import SHAPES
+from models.stages.super_resolution import resize
 from models.training.batch import Batch, Batches, random_crop
 from models.training.captions import CaptionEncoder
 from models.training.diffusion import draw_timesteps, noised, prediction_loss
@@ -33,13 +34,15 @@ SMALL: dict[str, tuple[Phase, ...]] = {
         Phase(1, 2, "reading", train_text=True),
         Phase(1, 2, "layout", train_text=True),
         Phase(1, 2, "spatial"),
-        Phase(1, 1),
+        Phase(2, 1),
     ),
     "interpolation": (Phase(4, 1),),
     "super-resolution": (Phase(4, 1, crop=(40, 64)),),
     "autoencoder": (Phase(4, 2, crop=(64, 64)),),
     "expert-translation": (Phase(4, 1, train_text=True),),
 }
+PRECISION = {"interpolation": "bf16"}
+ACCUMULATION = {"autoencoder": 2}
 
 
 def training(
@@ -47,7 +50,9 @@ def training(
 ) -> Training:
     kind, kind_of_training = TRAININGS[stage]
     spec = replace(SHAPES.stage(kind), steps=2)
-    recipe = replace(RECIPES["shapes"][stage], phases=phases or SMALL[stage])
+    recipe = replace(
+        RECIPES["shapes"][stage], phases=phases or SMALL[stage], accumulation=ACCUMULATION.get(stage, 1)
+    )
     found = Checkpoints(checkpoints)
     return Training(
         kind_of_training.load(spec, recipe, found),
@@ -59,6 +64,7 @@ def training(
         ),
         folder,
         found.path(spec.checkpoint),
+        precision=PRECISION.get(stage, "no"),
         rhythm=Rhythm(save_every=1, sample_every=1000),
     )
 
@@ -73,10 +79,11 @@ def losses(run: Training, steps: int | None = None) -> list[float]:
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_a_run_that_was_cut_goes_on_to_the_bit(stage: str, shapes_checkpoints: Path, tmp_path: Path) -> None:
     whole = losses(training(stage, shapes_checkpoints, tmp_path / "whole"))
-    cut = losses(training(stage, shapes_checkpoints, tmp_path / "cut"), steps=3)
-    assert cut == whole[:3]
+    last = len(whole) - 1  # in the middle of a phase
+    cut = losses(training(stage, shapes_checkpoints, tmp_path / "cut"), steps=last)
+    assert cut == whole[:last]
     assert not (tmp_path / "cut" / "checkpoint").exists()
-    assert losses(training(stage, shapes_checkpoints, tmp_path / "cut")) == whole[3:]
+    assert losses(training(stage, shapes_checkpoints, tmp_path / "cut")) == whole[last:]
     curves = [
         [line.split(",")[:2] for line in (tmp_path / name / "loss.csv").read_text().splitlines()]
         for name in ("whole", "cut")
@@ -181,7 +188,7 @@ def test_channels_of_a_learned_variance_are_left_out_of_the_loss() -> None:
 
 def test_captions_are_dropped_as_often_as_the_recipe_says(shapes_checkpoints: Path) -> None:
     text = Checkpoints(shapes_checkpoints).t5("shapes/keyframes", Execution(device="cpu"))
-    captions = CaptionEncoder(text.tokenizer, text.encoder, masked=True)
+    captions = CaptionEncoder(text)
     features = captions(["a red circle"] * 400, 0.25, torch.Generator().manual_seed(0))
     kept = text.encode("a red circle", "")
     same = [torch.allclose(one, kept.prompt[0], atol=1e-4) for one in features]
@@ -209,12 +216,54 @@ def test_a_layout_learns_colours_and_where_there_are_moving_shapes_their_kinds()
     assert Batches(MovingShapes("train", 8, 20, 32), 2, (10, 16), 0)[0].scenes == ()
 
 
-def test_a_run_of_another_seed_is_not_gone_on_with(shapes_checkpoints: Path, tmp_path: Path) -> None:
-    losses(training("autoencoder", shapes_checkpoints, tmp_path, (Phase(2, 1, crop=(32, 32)),)), steps=1)
-    other = training("autoencoder", shapes_checkpoints, tmp_path)
+def test_another_run_is_not_gone_on_with(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    phases = (Phase(2, 1, crop=(32, 32)),)
+    losses(training("autoencoder", shapes_checkpoints, tmp_path, phases), steps=1)
+    other = training("autoencoder", shapes_checkpoints, tmp_path, phases)
     other.seed = 1
-    with pytest.raises(ValueError, match="seed 0"):
+    with pytest.raises(ValueError, match="whose seed is 0, not 1"):
         other.run(lambda _: None)
+    longer = training("autoencoder", shapes_checkpoints, tmp_path, (replace(phases[0], steps=3),))
+    with pytest.raises(ValueError, match="whose recipe is"):
+        longer.run(lambda _: None)
+
+
+def test_frozen_networks_are_neither_averaged_nor_saved(shapes_checkpoints: Path, tmp_path: Path) -> None:
+    """A T5 XXL that never learns would be twice in memory, and in every saved state."""
+    run = training("super-resolution", shapes_checkpoints, tmp_path, (Phase(1, 1, crop=(40, 64)),))
+    losses(run)
+    saved = torch.load(tmp_path / "state" / "stage.pt", weights_only=True)
+    assert {name.split(".")[0] for name in saved} == {"unet"}
+    averaged = torch.load(tmp_path / "state" / "ema.pt", weights_only=True)["shadow_params"]
+    assert len(averaged) == len(list(run.stage.unet.parameters()))
+
+
+def test_captions_are_read_as_the_stage_reads_prompts(shapes_checkpoints: Path) -> None:
+    text = Checkpoints(shapes_checkpoints).t5("shapes/keyframes", Execution(device="cpu"))
+    features = CaptionEncoder(text)(["  A Red Circle"], 0.0, torch.Generator())
+    torch.testing.assert_close(features, text.encode("a red circle", "").prompt, atol=1e-4, rtol=1e-3)
+
+
+def test_super_resolution_learns_from_the_condition_that_it_will_be_given(
+    shapes_checkpoints: Path, tmp_path: Path
+) -> None:
+    """A crop of the whole picture's resized low resolution, not the resized low resolution of a crop."""
+    stage = training("super-resolution", shapes_checkpoints, tmp_path).stage
+    stage.recipe = replace(stage.recipe, max_noise_level=0, previous_dropout=0.0)
+    batch = Batches(MovingShapes("train", 8, 80, 128), 1, None, 0)[0]
+    low = torch.nn.functional.interpolate(batch.frames[0], scale_factor=0.25, mode="area")[None]
+    whole = resize(low, 80, 128)
+    seen: list[torch.Tensor] = []
+    stage.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, 3:]))
+    stage(batch, Phase(1, 1, crop=(40, 64)), torch.Generator().manual_seed(0))
+    cropped = seen[0][:, :, 1:]
+    places = [
+        (top, left)
+        for top in range(41)
+        for left in range(65)
+        if torch.allclose(whole[:, :, 1:, top : top + 40, left : left + 64], cropped, atol=0.05)
+    ]
+    assert places
 
 
 def test_the_small_cascade_fits_into_the_repository(shapes_checkpoints: Path) -> None:
