@@ -22,7 +22,9 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
-    suite: Annotated[str, typer.Option(help=f"One of {', '.join(SUITES)}.")] = "quick",
+    suite: Annotated[
+        str, typer.Option(help=" ".join(f"{name}: {entry.description}" for name, entry in SUITES.items()))
+    ] = "quick",
     data: Annotated[
         Path | None,
         typer.Option(help="CSV or JSON lines of videos and captions, for ucf-101 and msr-vtt."),
@@ -36,9 +38,11 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure alignment and fidelity of every stage; writes report.json, report.md and report.html."""
-    from models.evaluation.report import compare, write_report
+    from models.evaluation.report import REPORT, compare, write_report
     from service.local_evaluation import run_suite
 
+    if against is not None and not (against / REPORT).is_file():
+        raise typer.BadParameter(f"{against} holds no {REPORT}", param_hint="--against")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
         task = bar.add_task(suite, total=None)
@@ -54,7 +58,10 @@ def evaluate(
             )
         except (ModelError, InvalidParameter, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
-    for file in write_report(output, f"{preset}, suite {suite}", records):
+    for file in write_report(output, f"{preset}, suite {suite}", SUITES[suite].description, records):
         console.print(file)
     if against is not None:
-        console.print(compare(output, against), markup=False, soft_wrap=True)
+        try:
+            console.print(compare(output, against), markup=False, soft_wrap=True)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--against") from error

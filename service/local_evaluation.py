@@ -28,7 +28,7 @@ def run_suite(
     """The records of a suite's samples, made or found in `output`.
 
     Raises:
-        ValueError: there is no such suite, it needs `data`, or `networks` holds none.
+        ValueError: there is no such suite, it needs `data`, `networks` holds none, or `output` holds another run.
         InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
     """
     if suite not in SUITES:

@@ -28,16 +28,25 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
         raise ValueError("a Fréchet distance needs two samples of each set")
     first, second = first.double(), second.double()
     covariances = first.T.cov(), second.T.cov()
-    root = torch.linalg.eigvals(covariances[0] @ covariances[1]).sqrt().real.sum()
+    values, vectors = torch.linalg.eigh(covariances[0])
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    # sqrt(A) B sqrt(A) is symmetric, and its eigenvalues are those of AB.
+    both = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
     gap = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
-    return max(0.0, float(gap + covariances[0].trace() + covariances[1].trace() - 2 * root))
+    return max(0.0, float(gap + covariances[0].trace() + covariances[1].trace() - 2 * both))
 
 
-def inception_score(probabilities: Tensor) -> float:
-    """exp of the mean divergence of each clip's classes (count, classes) from those of all: 1 to the number of classes."""
-    probabilities = probabilities.double().clamp(min=1e-12)
-    divergence = probabilities * (probabilities.log() - probabilities.mean(dim=0).log())
-    return float(divergence.sum(dim=1).mean().exp())
+def inception_score(classes: Tensor, certainty: Tensor) -> float:
+    """exp of the mean divergence of each frame's classes p from those of all: 1 to the number of classes.
+
+    The mean of sum p (log p - log mean(p)) is the mean of sum p log p, less sum mean(p) log mean(p).
+
+    Args:
+        classes: mean p of each clip's frames, (count, classes).
+        certainty: mean of sum p log p of each clip's frames, (count,).
+    """
+    overall = classes.double().mean(dim=0)
+    return float((certainty.double().mean() - torch.xlogy(overall, overall).sum()).exp())
 
 
 def bootstrapped(figure: Callable[[Tensor], float], count: int) -> Estimate:

@@ -1,12 +1,14 @@
-"""What the networks saw in the clips of a run: kept by sample, and summed up over all of them."""
+"""What the networks saw in the clips of a run, made and real: kept by stage and sample, and summed up over all samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from models.evaluation.distances import bootstrapped, frechet_distance, inception_score
@@ -14,49 +16,54 @@ from models.evaluation.networks import Judged
 from models.evaluation.statistics import Estimate
 
 FOLDER = "features"
-REFERENCE = "reference"
-FRAMES = 8
+Side = Literal["made", "real"]
 
 
-def keep_features(folder: Path, name: str, stage: str, seen: Judged) -> None:
-    target = folder / FOLDER / stage
+def keep_features(folder: Path, side: Side, stage: str, name: str, seen: Judged) -> None:
+    """`stage` is the one that made the clip, or that a real clip is compared with."""
+    target = folder / FOLDER / side / stage
     target.mkdir(parents=True, exist_ok=True)
-    tensors = {"clip": seen.clip, "frames": _spread(seen.frames), "classes": seen.classes}
+    certainty = torch.tensor(seen.certainty)
+    tensors = {"clip": seen.clip, "frames": seen.frames, "classes": seen.classes, "certainty": certainty}
     save_file(
         {key: tensor.float().contiguous() for key, tensor in tensors.items()}, target / f"{name}.safetensors"
     )
 
 
 def distances(folder: Path) -> Iterator[tuple[str, str, Estimate]]:
-    """Over the kept features, (stage, figure, estimate): FVD, FID-vid and Inception Score.
+    """Over the kept features, (stage, figure, estimate): FVD and FID-vid from the stage's real clips, Inception Score.
 
     A Fréchet distance is of as many clips as there are of the rarer kind, made or real, the first of each by name.
     """
-    kept = {
-        stage.name: [load_file(file) for file in sorted(stage.glob("*.safetensors"))]
-        for stage in sorted((folder / FOLDER).glob("*"))
-    }
-    reference = kept.pop(REFERENCE, [])
-    for stage, clips in kept.items():
-        count = min(len(clips), len(reference))
+    for stage in sorted((folder / FOLDER / "made").glob("*")):
+        made = sorted(stage.glob("*.safetensors"))
+        real = sorted((folder / FOLDER / "real" / stage.name).glob("*.safetensors"))
+        count = min(len(made), len(real))
         if count >= 2:
-            yield stage, "FVD", _apart("clip", clips[:count], reference[:count])
-            yield stage, "FID-vid", _apart("frames", clips[:count], reference[:count])
-        if len(clips) >= 2:
-            classes = torch.stack([sample["classes"] for sample in clips])
-            score = bootstrapped(lambda n, p=classes: inception_score(p[n].flatten(0, 1)), len(clips))
-            yield stage, "Inception Score", score
+            yield stage.name, "FVD", _apart("clip", made[:count], real[:count])
+            yield stage.name, "FID-vid", _apart("frames", made[:count], real[:count])
+        if len(made) >= 2:
+            classes, certainty = _read("classes", made), _read("certainty", made)
+            score = bootstrapped(
+                lambda n, classes=classes, certainty=certainty: inception_score(classes[n], certainty[n]),
+                len(made),
+            )
+            yield stage.name, "Inception Score", score
 
 
-def _apart(part: str, made: list[dict[str, Tensor]], real: list[dict[str, Tensor]]) -> Estimate:
-    first, second = (
-        torch.stack([torch.atleast_2d(sample[part]) for sample in clips]) for clips in (made, real)
-    )
+def _apart(part: str, made: Sequence[Path], real: Sequence[Path]) -> Estimate:
+    """Clips are drawn, with all of their frames."""
+    first, second = _read(part, made), _read(part, real)
+    width = first.shape[-1]
     return bootstrapped(
-        lambda n: frechet_distance(first[n].flatten(0, 1), second[n].flatten(0, 1)), len(made)
+        lambda n: frechet_distance(first[n].reshape(-1, width), second[n].reshape(-1, width)), len(made)
     )
 
 
-def _spread(frames: Tensor) -> Tensor:
-    """Eight frames of a clip, first and last included."""
-    return frames[torch.linspace(0, len(frames) - 1, FRAMES).round().long()]
+def _read(part: str, files: Sequence[Path]) -> Tensor:
+    """One tensor of each file: (files, ...)."""
+    tensors = []
+    for file in files:
+        with safe_open(file, "pt") as kept:
+            tensors.append(kept.get_tensor(part))
+    return torch.stack(tensors)

@@ -3,7 +3,8 @@
 A folder of given networks holds any of these, as their authors publish them:
 
     i3d.pt        I3D (Kinetics-400) as TorchScript, for FVD: `(clips, rescale, resize, return_features)`
-    inception.pt  Inception-v3 as TorchScript, for FID-vid and Inception Score: `(images, return_features)`
+    inception.pt  Inception-v3 (ImageNet) as TorchScript, for FID-vid and Inception Score:
+                  `(images, return_features, no_output_bias)`
     vgg16.pt      VGG-16 as TorchScript, for LPIPS: `(images, resize_images, return_lpips)`
     clip/         CLIP in the transformers layout, for CLIPSIM and frame consistency
 
@@ -12,6 +13,7 @@ TorchScript is code: take such files from where you would take a program.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,10 @@ from models.evaluation.small_networks import SmallNetworks
 
 CPU = torch.device("cpu")
 I3D_SIZE = (224, 224)
+I3D_FRAMES = 16
+"""What FVD's protocol shows I3D; it cannot take fewer than nine."""
+SPREAD = 8
+"""Frames of a clip that the networks of single pictures look at."""
 SMALLEST_VGG_SIDE = 64
 
 
@@ -34,8 +40,9 @@ class Judged:
 
     Attributes:
         clip: features for FVD, (d,).
-        frames: features for FID-vid, (frames, d).
-        classes: probabilities for the Inception Score, (1 or frames, classes).
+        frames: features for FID-vid, (SPREAD, d).
+        classes: mean probabilities for the Inception Score, (classes,).
+        certainty: for the Inception Score, the mean of sum p log p: minus the entropy, at most 0.
         similarity: of clip and prompt: CLIPSIM, the mean over the frames of the cosine similarity.
         consistency: mean cosine similarity of neighbouring frames' features.
     """
@@ -43,6 +50,7 @@ class Judged:
     clip: Tensor
     frames: Tensor
     classes: Tensor
+    certainty: float
     similarity: float
     consistency: float
 
@@ -78,8 +86,11 @@ class FeatureNetworks:
     def description(self) -> str:
         """Which figures are by which network, in words for the report."""
         parts = {
-            "FVD": self.i3d and "I3D",
-            "FID-vid and Inception Score": self.inception and "Inception-v3",
+            "FVD": self.i3d
+            and f"I3D (of clips shorter than {I3D_FRAMES} frames, it is shown each frame several times)",
+            "FID-vid and Inception Score": self.inception
+            and f"ImageNet's Inception-v3 ({SPREAD} frames of each clip: this Inception Score is of frames, and not "
+            "comparable with the paper's Table 1, for which, by convention, a C3D network fine-tuned on UCF-101 judges whole clips)",
             "LPIPS": self.vgg16 and "VGG-16",
             "text-video similarity and frame consistency": self.clip and "CLIP",
         }
@@ -97,13 +108,15 @@ class FeatureNetworks:
     def judge(self, frames: Tensor, prompt: str) -> Judged:
         """A clip (frames, 3, height, width) in [-1, 1]."""
         small = SmallNetworks()
-        judge = self.clip or small
-        per_frame = judge.frames(frames)
+        spread = frames[torch.linspace(0, len(frames) - 1, SPREAD).round().long()]
+        per_frame, similarity = (self.clip or small).look(frames, prompt)
+        classes = small.classes(frames) if self.inception is None else self._classes(spread)
         return Judged(
             clip=small.clip(frames) if self.i3d is None else self._i3d(frames),
-            frames=small.frames(frames) if self.inception is None else self._inception(frames),
-            classes=small.classes(frames) if self.inception is None else self._classes(frames),
-            similarity=judge.similarity(frames, prompt),
+            frames=small.frames(spread) if self.inception is None else self._inception(spread),
+            classes=classes.mean(dim=0),
+            certainty=float(torch.xlogy(classes, classes).sum(dim=1).mean()),
+            similarity=similarity,
             consistency=float(functional.cosine_similarity(per_frame[1:], per_frame[:-1], dim=-1).mean()),
         )
 
@@ -119,15 +132,19 @@ class FeatureNetworks:
         return float((features[0] - features[1]).square().sum(dim=1).mean())
 
     def _i3d(self, frames: Tensor) -> Tensor:
+        """Each frame of a clip shorter than I3D_FRAMES is repeated until it is no shorter."""
         resized = functional.interpolate(frames, I3D_SIZE, mode="bilinear", align_corners=False)
-        clip = resized.transpose(0, 1)[None].to(self.device)
+        repeated = resized.repeat_interleave(math.ceil(I3D_FRAMES / len(frames)), dim=0)
+        clip = repeated.transpose(0, 1)[None].to(self.device)
         return self.i3d(clip, rescale=False, resize=False, return_features=True)[0].cpu()
 
     def _inception(self, frames: Tensor) -> Tensor:
         return self.inception(_bytes(frames).to(self.device), return_features=True).cpu()
 
     def _classes(self, frames: Tensor) -> Tensor:
-        return self.inception(_bytes(frames).to(self.device), return_features=False).cpu()
+        """Without the bias of the last layer, as in the first implementation of the Inception Score."""
+        images = _bytes(frames).to(self.device)
+        return self.inception(images, return_features=False, no_output_bias=True).cpu()
 
 
 @dataclass(frozen=True)
@@ -142,16 +159,14 @@ class ClipJudge:
         model = CLIPModel.from_pretrained(folder, use_safetensors=True).to(device).eval()
         return cls(model, CLIPProcessor.from_pretrained(folder, backend="pil"))
 
-    def frames(self, frames: Tensor) -> Tensor:
-        """Unit vectors (frames, d)."""
-        images = list(_bytes(frames).byte().permute(0, 2, 3, 1).cpu().numpy())
-        inputs = self.processor(images=images, return_tensors="pt").to(self.model.device)
-        return _unit(self.model.get_image_features(**inputs))
-
-    def similarity(self, frames: Tensor, prompt: str) -> float:
-        inputs = self.processor(text=[prompt], return_tensors="pt", padding=True, truncation=True)
-        text = _unit(self.model.get_text_features(**inputs.to(self.model.device)))
-        return float((self.frames(frames) @ text[0]).mean())
+    def look(self, frames: Tensor, prompt: str) -> tuple[Tensor, float]:
+        """Unit vectors (frames, d), and the mean of their cosine similarity with the prompt."""
+        pictures = list(_bytes(frames).byte().permute(0, 2, 3, 1).cpu().numpy())
+        images = self.processor(images=pictures, return_tensors="pt").to(self.model.device)
+        words = self.processor(text=[prompt], return_tensors="pt", padding=True, truncation=True)
+        seen = _unit(self.model.get_image_features(**images))
+        read = _unit(self.model.get_text_features(**words.to(self.model.device)))
+        return seen, float((seen @ read[0]).mean())
 
 
 def _unit(features: Any) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from models.evaluation.features import distances
-from models.evaluation.runner import HIGHEST_PSNR, NETWORKS, SQUARED_ERROR
+from models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
+from models.evaluation.plot import Row, plot
+from models.evaluation.run_folder import RUN
 from models.evaluation.statistics import Estimate, mean, share
 
-Row = tuple[str, str, str, str, Estimate]
-"""What is measured: (group, split, stage, figure, estimate)."""
+REPORT = "report.json"
+DISTRIBUTION = "distribution"
+"""The group of figures of all samples together."""
 
 
 def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -48,44 +48,67 @@ def _pooled(row: Row) -> Row:
     return group, split, stage, name, Estimate(value, low, high, error.count)
 
 
-def write_report(folder: Path, title: str, records: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """Write report.json, report.md and report.html into `folder`, from the records and the features kept there."""
+def write_report(
+    folder: Path, title: str, description: str, records: Sequence[Mapping[str, Any]]
+) -> list[Path]:
+    """Write report.json, report.md and report.html into `folder`, from the records and the features kept there.
+
+    Args:
+        description: of the suite.
+    """
     rows = summarise(records)
-    rows += [
-        ("distribution", "all", stage, figure, estimate) for stage, figure, estimate in distances(folder)
-    ]
-    data = [
-        {"group": group, "split": split, "stage": stage, "figure": name, **asdict(estimate)}
-        for group, split, stage, name, estimate in rows
-    ]
-    files = [folder / name for name in ("report.json", "report.md", "report.html")]
-    files[0].write_text(json.dumps({"title": title, "rows": data}, indent=2))
-    networks = (folder / NETWORKS).read_text()
-    files[1].write_text(_markdown(title, rows, networks))
-    files[2].write_text(_page(title, rows, networks, sorted((folder / "sheets").glob("*.png"))))
+    rows += [(DISTRIBUTION, "all", stage, figure, estimate) for stage, figure, estimate in distances(folder)]
+    networks = json.loads((folder / RUN).read_text())["networks"]
+    head = {"title": title, "description": description, "networks": networks}
+    files = [folder / name for name in (REPORT, "report.md", "report.html")]
+    files[0].write_text(json.dumps({**head, "rows": [_as_json(row) for row in rows]}, indent=2))
+    files[1].write_text(_markdown(rows, **head))
+    files[2].write_text(_page(rows, sorted((folder / "sheets").glob("*.png")), **head))
     return files
 
 
 def compare(first: Path, second: Path) -> str:
-    """Two reports side by side, as Markdown; figures whose intervals do not meet are marked."""
-    reports = [json.loads((folder / "report.json").read_text()) for folder in (first, second)]
-    keys = ("group", "split", "stage", "figure")
-    one, other = ({tuple(row[key] for key in keys): row for row in report["rows"]} for report in reports)
-    lines = [f"| what | {first.name} | {second.name} | apart |", "|---|---|---|---|"]
-    for key in one.keys() | other.keys():
-        cells = [
-            _cell(Estimate(*(side[key][name] for name in ("value", "low", "high", "count"))))
-            if key in side
-            else ""
-            for side in (one, other)
-        ]
-        apart = (
-            key in one
-            and key in other
-            and (one[key]["low"] > other[key]["high"] or other[key]["low"] > one[key]["high"])
+    """Two reports side by side, as Markdown; figures whose intervals do not meet are marked.
+
+    Raises:
+        ValueError: they are by different networks.
+    """
+    reports = [json.loads((folder / REPORT).read_text()) for folder in (first, second)]
+    networks = [report.get("networks") for report in reports]
+    if networks[0] != networks[1]:
+        raise ValueError(
+            f"{first} and {second} are judged by different networks, and cannot be compared: "
+            f"{networks[0]} / {networks[1]}"
         )
+    one, other = (dict(map(_from_json, report["rows"])) for report in reports)
+    lines = [f"| what | {first.name} | {second.name} | apart |", "|---|---|---|---|"]
+    for key in sorted(one.keys() | other.keys()):
+        cells = [_cell(side[key]) if key in side else "" for side in (one, other)]
+        apart = key in one and key in other and _apart(key[0], one[key], other[key])
         lines.append(f"| {' · '.join(key)} | {cells[0]} | {cells[1]} | {'yes' if apart else ''} |")
-    return "\n".join([lines[0], lines[1], *sorted(lines[2:])]) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+def _apart(group: str, one: Estimate, other: Estimate) -> bool:
+    if (
+        group == DISTRIBUTION and one.count != other.count
+    ):  # a Fréchet distance depends on the number of samples
+        return False
+    return one.low > other.high or other.low > one.high
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    """JSON has no infinity: an open end of an interval is null."""
+    group, split, stage, name, estimate = row
+    figures = {part: number if math.isfinite(number) else None for part, number in asdict(estimate).items()}
+    return {"group": group, "split": split, "stage": stage, "figure": name, **figures}
+
+
+def _from_json(row: Mapping[str, Any]) -> tuple[tuple[str, str, str, str], Estimate]:
+    low = -math.inf if row["low"] is None else row["low"]
+    high = math.inf if row["high"] is None else row["high"]
+    key = (row["group"], row["split"], row["stage"], row["figure"])
+    return key, Estimate(row["value"], low, high, row["count"])
 
 
 def _flat(figures: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -100,14 +123,14 @@ def _cell(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] of {estimate.count}"
 
 
-def _markdown(title: str, rows: Sequence[Row], networks: str) -> str:
-    lines = [f"# {title}", "", "Figures with 95 % confidence intervals.", ""]
+def _markdown(rows: Sequence[Row], title: str, description: str, networks: str) -> str:
+    lines = [f"# {title}", "", description, "", "Figures with 95 % confidence intervals.", ""]
     lines += ["| group | split | stage | figure | value |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row[:4])} | {_cell(row[4])} |" for row in rows]
     return "\n".join([*lines, "", networks, ""])
 
 
-def _page(title: str, rows: Sequence[Row], networks: str, sheets: Sequence[Path]) -> str:
+def _page(rows: Sequence[Row], sheets: Sequence[Path], title: str, description: str, networks: str) -> str:
     table = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in (*row[:4], _cell(row[4]))) + "</tr>"
         for row in rows
@@ -123,31 +146,11 @@ def _page(title: str, rows: Sequence[Row], networks: str, sheets: Sequence[Path]
 table{{border-collapse:collapse}}td,th{{padding:.2rem .6rem;border-bottom:1px solid #8884;text-align:left}}
 img{{max-width:100%}}figure{{margin:1rem 0}}</style>
 <h1>{html.escape(title)}</h1>
-<p>Figures with 95 % confidence intervals. {html.escape(networks)}</p>
-{_image(_plot(rows))}
+<p>{html.escape(description)} Figures with 95 % confidence intervals. {html.escape(networks)}</p>
+{_image(plot(rows))}
 <table><thead><tr><th>group<th>split<th>stage<th>figure<th>value</tr></thead><tbody>{table}</tbody></table>
 <h2>What was made</h2>{pictures}</html>
 """
-
-
-def _plot(rows: Sequence[Row]) -> bytes:
-    """The share that is all correct, by stage and split."""
-    found = [row for row in rows if row[0] == "alignment" and row[3] == "all_correct"]
-    figure = Figure(figsize=(9, 0.5 * len(found) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    values = [row[4] for row in found]
-    axes.barh(
-        [f"{row[2]}, {row[1]}" for row in found],
-        [estimate.value for estimate in values],
-        xerr=[[e.value - e.low for e in values], [e.high - e.value for e in values]],
-        color="#2a7f9e",
-    )
-    axes.set_xlim(0, 1)
-    axes.invert_yaxis()
-    axes.set_xlabel("share of videos with all attributes correct")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
 
 
 def _image(content: bytes) -> str:

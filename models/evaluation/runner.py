@@ -1,7 +1,4 @@
-"""Runs a suite: makes videos of prompts and reads them, restores rendered clips and compares them.
-
-Every sample is one line of JSON beside the report, so that a run that was cut goes on behind the last one.
-"""
+"""Runs a suite: makes videos of prompts and reads them, restores rendered clips and compares them."""
 
 from __future__ import annotations
 
@@ -12,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.contact_sheet import contact_sheet
 from models.evaluation.analyser import agrees, analyse
-from models.evaluation.features import REFERENCE, keep_features
+from models.evaluation.features import keep_features
+from models.evaluation.fidelity import fidelity
 from models.evaluation.networks import FeatureNetworks
+from models.evaluation.run_folder import SAMPLES, RunIdentity, bind, kept_samples
 from models.evaluation.suites import Suite
 from models.execution import Execution
 from models.presets import InterpolationOptions, Preset, StageKind, StageSpec
@@ -32,11 +29,6 @@ from models.training.moving_shapes import MovingShapes, Sample, canonical_captio
 from models.training.video_files import VideoFiles
 
 SHEETS = 12
-SAMPLES = "samples.jsonl"
-NETWORKS = "networks.txt"
-HIGHEST_PSNR = 60.0
-"""Equal frames, such as a still clip blended from its keyframes, would have an infinite one."""
-SQUARED_ERROR = "squared error"
 RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)
 
 
@@ -65,6 +57,7 @@ class Evaluation:
     folder: Path
     stages: dict[StageKind, Stage]
     networks: FeatureNetworks
+    identity: RunIdentity
     listing: Path | None = None
 
     @classmethod
@@ -82,21 +75,21 @@ class Evaluation:
         if suite.listed and listing is None:
             raise ValueError("this suite takes its captions from a list of videos: give one with --data")
         stages = {spec.kind: load_stage(spec, checkpoints, execution) for spec in preset.stages}
-        return cls(preset, suite, folder, stages, networks, listing)
+        identity = RunIdentity.of(preset, suite, networks.description, checkpoints.folder, listing)
+        return cls(preset, suite, folder, stages, networks, identity, listing)
 
     def run(self, report: Callable[[int, int], None]) -> list[dict[str, Any]]:
         """Do what is left of the suite; every sample's record, those of an earlier run included.
 
         Raises:
-            ValueError: the earlier run was judged by other networks.
+            ValueError: the folder holds another run, or a list has an entry that cannot be used.
         """
-        (self.folder / "sheets").mkdir(parents=True, exist_ok=True)
-        self._note_networks()
-        records = list(read_samples(self.folder))
+        bind(self.folder, self.identity)
+        (self.folder / "sheets").mkdir(exist_ok=True)
+        records = kept_samples(self.folder)
         done = {record["task"] for record in records}
         tasks = list(self._tasks())
-        with (self.folder / SAMPLES).open("w") as file:
-            file.writelines(json.dumps(record) + "\n" for record in records)
+        with (self.folder / SAMPLES).open("a") as file:
             for number, task in enumerate(tasks, 1):
                 if task.name not in done:
                     record = {"task": task.name, **self._do(task)}
@@ -109,36 +102,34 @@ class Evaluation:
     def _tasks(self) -> Iterator[Task]:
         for split, count in self.suite.prompts.items():
             yield from (Task("alignment", split, index) for index in range(count))
-        yield from (Task("reconstruction", "held-out", index) for index in range(self.suite.reconstructions))
-        yield from (Task(REFERENCE, "list", index) for index in range(self.suite.references))
+        if set(RESTORED) & set(self.preset.kinds):
+            yield from (
+                Task("reconstruction", "held-out", index) for index in range(self.suite.reconstructions)
+            )
+        if self.suite.references:
+            references = min(self.suite.references, len(self._real_videos.entries))
+            yield from (Task("reference", "list", index) for index in range(references))
         yield from (Task("listed", "list", index) for index in range(self.suite.listed))
 
     def _do(self, task: Task) -> dict[str, Any]:
         done = {
             "alignment": self._align,
             "reconstruction": self._restore,
-            REFERENCE: self._refer,
+            "reference": self._refer,
             "listed": self._make_listed,
         }
         return done[task.kind](task)
 
-    def _note_networks(self) -> None:
-        file, said = self.folder / NETWORKS, self.networks.description
-        if file.is_file() and file.read_text() != said:
-            raise ValueError(f"{self.folder} holds figures by other networks; choose another folder")
-        file.write_text(said)
-
     def _align(self, task: Task) -> dict[str, Any]:
-        """Make a video of a scene's caption, and read every stage's clip."""
-        sample = self._rendered(task, self.preset.stages[0])
-        scene, name = sample.scene, f"{task.split}-{task.index:03d}"
-        prompt = canonical_caption(scene)
-        keep_features(self.folder, name, REFERENCE, self.networks.judge(sample.frames, prompt))
-        clip, readings = None, {}
+        """Make a video of a scene's caption; read every stage's clip, and look at the scene as rendered in its shape."""
+        name, clip, readings = f"{task.split}-{task.index:03d}", None, {}
         for spec in self.preset.stages:
+            real = self._rendered(task, spec)
+            prompt = canonical_caption(real.scene)
+            keep_features(self.folder, "real", spec.kind, name, self.networks.judge(real.frames, prompt))
             clip = self._stage(spec, prompt, task.index, clip)
             frames = clip.frames[0].clamp(-1, 1)
-            readings[str(spec.kind)] = agrees(analyse(frames), scene) | self._judged(
+            readings[str(spec.kind)] = agrees(analyse(frames), real.scene) | self._judged(
                 frames, prompt, name, spec
             )
             self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
@@ -147,8 +138,9 @@ class Evaluation:
     def _restore(self, task: Task) -> dict[str, Any]:
         """Give a stage the low resolution of a rendered clip; compare what it makes, and the plain way, with the clip."""
         figures = {}
-        for kind in RESTORED:
-            spec = self.preset.stage(kind)
+        for spec in self.preset.stages:
+            if spec.kind not in RESTORED:
+                continue
             sample = self._rendered(task, spec)
             truth = sample.frames
             if isinstance(spec.options, InterpolationOptions):
@@ -158,26 +150,27 @@ class Evaluation:
                 given = functional.interpolate(truth, scale_factor=0.25, mode="area")
                 plain = functional.interpolate(given, size=truth.shape[-2:], mode="bicubic")
             made = self._stage(spec, canonical_caption(sample.scene), task.index, Clip(given[None], spec.fps))
-            figures[str(kind)] = {
-                "stage": self._fidelity(made.frames[0], truth),
-                "plain": self._fidelity(plain, truth),
+            figures[str(spec.kind)] = {
+                "stage": fidelity(made.frames[0], truth, self.networks),
+                "plain": fidelity(plain, truth, self.networks),
             }
         return {"kind": task.kind, "split": task.split, "stages": figures}
 
     def _refer(self, task: Task) -> dict[str, Any]:
-        """Look at a video of the list."""
-        real = self._videos[task.index]
-        seen = self.networks.judge(self._sized(real.frames), real.caption)
-        keep_features(self.folder, f"{task.index:06d}", REFERENCE, seen)
+        """Look at a video of the list; one that cannot be used is left out, as the next has a turn of its own."""
+        real = self._real_videos[task.index]
+        if not real.skipped:
+            seen = self.networks.judge(real.frames, real.caption)
+            keep_features(self.folder, "real", self.preset.kinds[-1], f"{task.index:06d}", seen)
         return {"kind": task.kind, "split": task.split, "stages": {}}
 
     def _make_listed(self, task: Task) -> dict[str, Any]:
         """Make a video of a caption of the list, and look at what the last stage gives."""
-        prompt, clip = self._videos.caption(task.index), None
+        prompt, clip = self._listed.caption(task.index), None
         for spec in self.preset.stages:
             clip = self._stage(spec, prompt, task.index, clip)
         assert clip is not None
-        frames, name = self._sized(clip.frames[0].float().clamp(-1, 1)), f"{task.index:06d}"
+        frames, name = self._sized(clip.frames[0].float()).clamp(-1, 1), f"{task.index:06d}"
         figures = self._judged(frames, prompt, name, spec)
         self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
         return {
@@ -189,7 +182,7 @@ class Evaluation:
 
     def _judged(self, frames: Tensor, prompt: str, name: str, spec: StageSpec) -> dict[str, float]:
         seen = self.networks.judge(frames, prompt)
-        keep_features(self.folder, name, spec.kind, seen)
+        keep_features(self.folder, "made", spec.kind, name, seen)
         return {"text-video similarity": seen.similarity, "frame consistency": seen.consistency}
 
     def _keep_sheet(self, task: Task, name: str, clip: Clip) -> None:
@@ -197,28 +190,22 @@ class Evaluation:
             contact_sheet(clip.to_uint8()[0]).save(self.folder / "sheets" / name)
 
     @cached_property
-    def _videos(self) -> VideoFiles:
+    def _listed(self) -> VideoFiles:
+        """As the papers do: whole pictures resized to the protocol's size, whatever their aspect."""
         assert self.listing is not None
         last = self.preset.stages[-1]
-        return VideoFiles(self.listing, last.frames, last.height, last.width, self.suite.seed)
+        height, width = self.suite.size or (last.height, last.width)
+        return VideoFiles(self.listing, last.frames, height, width, seed=self.suite.seed, cropped=False)
+
+    @cached_property
+    def _real_videos(self) -> VideoFiles:
+        return self._listed.one_each()
 
     def _sized(self, frames: Tensor) -> Tensor:
-        """As the papers do: the whole picture resized to the protocol's size, whatever its aspect."""
+        """Made frames, resized as the listed ones are."""
         if self.suite.size is None:
             return frames
-        return functional.interpolate(frames, self.suite.size, mode="bilinear", antialias=True)
-
-    def _fidelity(self, made: Tensor, truth: Tensor) -> dict[str, float]:
-        """PSNR (dB, at most HIGHEST_PSNR), mean squared error, SSIM and LPIPS of frames in [-1, 1]."""
-        made = made.clamp(-1, 1)
-        psnr = float(peak_signal_noise_ratio(made, truth, data_range=(-1.0, 1.0)))
-        ssim = structural_similarity_index_measure(made, truth, data_range=(-1.0, 1.0))
-        return {
-            "psnr": min(psnr, HIGHEST_PSNR),
-            SQUARED_ERROR: float((made - truth).square().mean()),
-            "ssim": float(torch.as_tensor(ssim)),
-            "lpips": self.networks.perceptual_distance(made, truth),
-        }
+        return functional.interpolate(frames, self.suite.size, mode="bicubic", antialias=True)
 
     def _rendered(self, task: Task, spec: StageSpec) -> Sample:
         clips = MovingShapes(task.split, spec.frames, spec.height, spec.width, self.suite.seed)  # type: ignore[arg-type]
@@ -229,18 +216,6 @@ class Evaluation:
         embeddings = stage.text.encode(prompt, spec.negative_prompt)
         inputs = StageInputs(spec, prompt, spec.negative_prompt, embeddings, (seed,), clip)
         return stage(inputs, lambda *_: None)
-
-
-def read_samples(folder: Path) -> Iterator[dict[str, Any]]:
-    """The records of a run; a last line that was cut is left out."""
-    file = folder / SAMPLES
-    if not file.is_file():
-        return
-    for line in file.read_text().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
 
 
 def _blended(keyframes: Tensor, frames: int) -> Tensor:

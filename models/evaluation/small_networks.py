@@ -28,9 +28,9 @@ class SmallNetworks:
         """Features of each frame, (frames, 128)."""
         return self.network.frame_features(frames)
 
-    def similarity(self, frames: Tensor, prompt: str) -> float:
-        """Cosine similarity of clip and prompt."""
-        return float(self.network.similarity(frames[None], prompt)[0])
+    def look(self, frames: Tensor, prompt: str) -> tuple[Tensor, float]:
+        """Features of each frame, (frames, 128), and the cosine similarity of clip and prompt."""
+        return self.frames(frames), float(self.network.similarity(frames[None], prompt)[0])
 
     def classes(self, frames: Tensor) -> Tensor:
         """How probable each colour and shape is, by similarity with its caption: (1, classes)."""

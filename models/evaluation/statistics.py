@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, stdev
+
+import numpy as np
 
 Z95 = 1.959964
 
@@ -32,9 +35,21 @@ def share(successes: Sequence[bool]) -> Estimate:
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """The mean, with the interval of a normal mean. Raises ValueError without samples."""
+    """The mean, with Student's interval: infinite for one sample. Raises ValueError without samples."""
     if not values:
         raise ValueError("a mean needs samples")
     middle = fmean(values)
-    half = Z95 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    half = t95(len(values) - 1) * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     return Estimate(middle, middle - half, middle + half, len(values))
+
+
+@cache
+def t95(freedom: int) -> float:
+    """Student's t with so many degrees of freedom is within ± this in 95 % of cases.
+
+    For t = sqrt(freedom) tan(a), the density of the angle a is as cos(a)^(freedom - 1): it is summed up over 0 to pi/2.
+    """
+    edges = np.linspace(0, np.pi / 2, 200_001)
+    shares = np.cumsum(np.cos((edges[1:] + edges[:-1]) / 2) ** (freedom - 1))
+    angle = np.interp(0.95, shares / shares[-1], edges[1:])
+    return math.sqrt(freedom) * math.tan(angle)

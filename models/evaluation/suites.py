@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Suite:
     """Attributes:
+    description: for the command line's help and the head of the report.
     prompts: how many videos are made of each split of moving shapes: `train` (seen combinations), `held-out`.
     reconstructions: how many rendered clips interpolation and super-resolution are given to restore.
     seed: of the scenes, apart from those of training, and of the order in which captions are drawn from a list.
     listed: how many videos are made of captions from a list of video files.
-    references: how many videos of the list they are compared with.
+    references: how many videos of the list they are compared with, at most.
     size: height and width in which listed and made videos are looked at.
     """
 
@@ -39,13 +40,14 @@ SUITES: Mapping[str, Suite] = {
         50,
     ),
     "ucf-101": Suite(
-        "Show-1, section 4.1: 10,000 videos of prompts written for the classes for the Inception Score; FVD of 2,048.",
+        "Show-1, section 4.2: 10,000 videos of prompts written for the classes; FVD of 2,048. The Inception Score is of "
+        "frames by ImageNet's Inception-v3, and not comparable with the paper's Table 1.",
         listed=10_000,
         references=2_048,
         size=(256, 256),
     ),
     "msr-vtt": Suite(
-        "Show-1, section 4.1: a video for each of the 59,794 captions of the test split for CLIPSIM; FID-vid and FVD of "
+        "Show-1, section 4.2: a video for each of the 59,794 captions of the test split for CLIPSIM; FID-vid and FVD of "
         "2,048.",
         listed=59_794,
         references=2_048,
