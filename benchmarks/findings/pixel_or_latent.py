@@ -92,9 +92,7 @@ def trained(name: str, kind: type[KeyframesTraining], steps: int) -> KeyframesTr
         clips = MovingShapes("train", 1, HEIGHT, WIDTH, 1)
         run = Training(stage, clips, folder, None, rhythm=Rhythm(100, steps + 1))
         run.run(lambda p: bar.update(task, completed=p.step))
-    weights = torch.load(folder / "state" / "ema.pt", weights_only=True)["shadow_params"]
-    for parameter, value in zip(stage.parameters(), weights, strict=True):
-        parameter.data.copy_(value)
+    run.take_average()
     return stage.requires_grad_(False)
 
 

@@ -124,6 +124,12 @@ class Training:
         accelerator.wait_for_everyone()
         return last == recipe.steps
 
+    def take_average(self) -> None:
+        """Give the stage the averaged weights of the saved state."""
+        averages = self._state("ema.pt")["shadow_params"]
+        for weight, average in zip(self._learning.values(), averages, strict=True):
+            weight.data.copy_(average)
+
     def _run_phase(
         self,
         phase: Phase,
