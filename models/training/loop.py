@@ -26,9 +26,10 @@ from models.contact_sheet import contact_sheet
 from models.training.batch import Batch, Batches, seeded
 from models.training.curves import write_curves
 from models.training.recipes import Phase
+from models.training.run_state import RunState
 from models.training.stages import StageTraining
 
-STATE, KEPT_DTYPE = "state", torch.float16
+KEPT_DTYPE = torch.float16
 
 
 def training_processes() -> PartialState:
@@ -80,6 +81,7 @@ class Training:
     skipped: set[Path] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
+        self._state = RunState(self.folder / "state")
         learning: set[str] = set()
         for phase in self.stage.recipe.phases:
             self.stage.select(phase)
@@ -126,7 +128,7 @@ class Training:
 
     def take_average(self) -> None:
         """Give the stage the averaged weights of the saved state."""
-        averages = self._state("ema.pt")["shadow_params"]
+        averages = self._state.read("ema")["shadow_params"]
         for weight, average in zip(self._learning.values(), averages, strict=True):
             weight.data.copy_(average)
 
@@ -146,7 +148,7 @@ class Training:
         learning = [parameter for parameter in self.stage.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, phase.learning_rate, weight_decay=recipe.weight_decay)
         if span.start > first:
-            optimizer.load_state_dict(self._state("optimizer.pt"))
+            optimizer.load_state_dict(self._state.read("optimizer"))
         stage, optimizer = accelerator.prepare(self.stage, optimizer)
         batches = self._batches(phase, span, accelerator)
         for step in span:
@@ -223,30 +225,20 @@ class Training:
         ema.restore(parameters)
 
     def _save(self, step: int, ema: EMAModel, accelerator: Accelerator, optimizer: Any) -> None:
-        """Replace the saved state as a whole, so that a kill leaves the one before."""
-        fresh = self.folder / f"{STATE}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
         scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
-        torch.save({"step": step, "scaler": scaler} | self._identity(accelerator), fresh / "step.pt")
-        torch.save(self._weights(), fresh / "stage.pt")
-        torch.save(ema.state_dict(), fresh / "ema.pt")
-        torch.save(optimizer.state_dict(), fresh / "optimizer.pt")
-        old = self.folder / f"{STATE}.old"
-        shutil.rmtree(old, ignore_errors=True)
-        if (self.folder / STATE).is_dir():
-            (self.folder / STATE).rename(old)
-        fresh.rename(self.folder / STATE)
-        shutil.rmtree(old, ignore_errors=True)
+        self._state.save(
+            step={"step": step, "scaler": scaler} | self._identity(accelerator),
+            stage=self._weights(),
+            ema=ema.state_dict(),
+            optimizer=optimizer.state_dict(),
+        )
 
     def _load(self, ema: EMAModel, accelerator: Accelerator) -> int:
         """Take up the saved state, if there is one; how many steps are done."""
-        if not (self.folder / STATE).is_dir() and (self.folder / f"{STATE}.old").is_dir():
-            (self.folder / f"{STATE}.old").rename(self.folder / STATE)
-        if not (self.folder / STATE).is_dir():
+        if not self._state.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             return 0
-        kept = self._state("step.pt")
+        kept = self._state.read("step")
         for what, own in self._identity(accelerator).items():
             if kept[what] != own:
                 raise ValueError(
@@ -254,9 +246,9 @@ class Training:
                     "another folder"
                 )
         weights = self._weights()
-        for name, value in self._state("stage.pt").items():
+        for name, value in self._state.read("stage").items():
             weights[name].copy_(value)
-        ema.load_state_dict(self._state("ema.pt"))
+        ema.load_state_dict(self._state.read("ema"))
         if accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(kept["scaler"])
         step: int = kept["step"]
@@ -276,9 +268,6 @@ class Training:
         return {name: weight.data for name, weight in self._learning.items()} | dict(
             self.stage.named_buffers()
         )
-
-    def _state(self, name: str) -> Any:
-        return torch.load(self.folder / STATE / name, weights_only=True, map_location="cpu")
 
     def _write(self) -> None:
         """The result: the trained parts, laid over the source checkpoint where there is one."""
