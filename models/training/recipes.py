@@ -98,7 +98,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
                 Phase(3_000, 96, "reading", train_text=True, learning_rate=1e-3, cooldown=500),
                 Phase(4_500, 64, "layout", train_text=True, learning_rate=1e-3, cooldown=1_500),
                 Phase(1_500, 64, "spatial", learning_rate=5e-4),
-                Phase(5_000, 8, learning_rate=4e-4, cooldown=1_500),
+                Phase(5_500, 8, learning_rate=4e-4, cooldown=1_500),
             ),
             high_noise_share=0.5,
         ),
