@@ -52,7 +52,7 @@ FOLD = 8 // SCALE
 PREDICTION_TYPE = "v_prediction"
 """Of all three; the paper's plain upsampler, SDx4, has it too. A noise prediction says little of a clip in pure noise."""
 EXPERT_MAX_TIMESTEP = 900
-STEPS, CLIPS = 500, 8
+STEPS, CLIPS = 1000, 8
 CONCATENATION_STEPS = 20
 STRENGTHS = (0.3, 0.8)
 """The preset's, and the paper's (`show-1`)."""

@@ -1,9 +1,10 @@
 """Keeps here what a training of `shapes` leaves to look at: its losses, and what the trained cascade shows.
 
     cascade train all -o runs/shapes && cascade evaluate -o report --suite shapes
-    python docs/training/record.py runs/shapes report
+    python docs/training/record.py runs/shapes report docs/training
 
-Writes a CSV of each stage's losses, losses.png, report.md, and prompts.png: twelve prompts of seen combinations.
+Writes into the folder a CSV of each stage's losses, losses.png, report.md, and prompts.png: twelve prompts of seen
+combinations. With `-` for the report, the losses alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-HERE = Path(__file__).parent
 STAGES = ("keyframes", "interpolation", "super-resolution", "autoencoder", "expert-translation")
 PROMPTS = 12
 TITLE_HEIGHT, GAP = 22, 8
@@ -26,10 +26,10 @@ LAST_FRAME = (4, 16, 260, 176)
 """Where a contact sheet of 256x160 has its first frame."""
 
 
-def keep_losses(runs: Path) -> None:
+def keep_losses(runs: Path, folder: Path) -> None:
     figure = Figure(figsize=(12, 5), layout="constrained")
     for axes, stage in zip(figure.subplots(2, 3).flat, STAGES, strict=False):
-        table = HERE / f"{stage}.csv"
+        table = folder / f"{stage}.csv"
         shutil.copyfile(runs / stage / "loss.csv", table)
         with table.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -37,17 +37,17 @@ def keep_losses(runs: Path) -> None:
         axes.set(title=stage, yscale="log", xlabel="step", ylabel="loss")
         axes.grid(visible=True, alpha=0.3, which="both")
     figure.axes[-1].set_visible(False)
-    figure.savefig(HERE / "losses.png", dpi=80)
+    figure.savefig(folder / "losses.png", dpi=80)
 
 
-def keep_prompts(report: Path) -> None:
+def keep_prompts(report: Path, folder: Path) -> None:
     records = [json.loads(line) for line in (report / "samples.jsonl").read_text().splitlines()]
     seen = [record for record in records if record["task"].startswith("alignment/train/")]
     strips = [strip(report / "sheets", record, index) for index, record in enumerate(seen[:PROMPTS])]
     page = Image.new("RGB", (strips[0].width, sum(one.height for one in strips)), "white")
     for index, one in enumerate(strips):
         page.paste(one, (0, index * one.height))
-    page.save(HERE / "prompts.png")
+    page.save(folder / "prompts.png")
 
 
 def strip(sheets: Path, record: dict[str, Any], index: int) -> Image.Image:
@@ -66,6 +66,9 @@ def strip(sheets: Path, record: dict[str, Any], index: int) -> Image.Image:
 
 
 if __name__ == "__main__":
-    keep_losses(Path(sys.argv[1]))
-    shutil.copyfile(Path(sys.argv[2]) / "report.md", HERE / "report.md")
-    keep_prompts(Path(sys.argv[2]))
+    runs, report, target = map(Path, sys.argv[1:4])
+    target.mkdir(exist_ok=True)
+    keep_losses(runs, target)
+    if str(report) != "-":
+        shutil.copyfile(report / "report.md", target / "report.md")
+        keep_prompts(report, target)

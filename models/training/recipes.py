@@ -104,11 +104,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         ),
         "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=450),)),
         "super-resolution": Recipe(
-            phases=(
-                Phase(1_600, 16, crop=(40, 64), cooldown=600),
-                Phase(1_300, 16, crop=(40, 64), cooldown=800),
-            ),
-            max_noise_level=100,
+            phases=(Phase(4_000, 16, crop=(40, 64), cooldown=1_300),), max_noise_level=100
         ),
         "autoencoder": Recipe(
             phases=(
