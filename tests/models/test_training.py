@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 
@@ -43,6 +44,12 @@ SMALL: dict[str, tuple[Phase, ...]] = {
 }
 PRECISION = {"interpolation": "bf16"}
 ACCUMULATION = {"autoencoder": 2}
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_process_of_its_own() -> None:
+    """accelerate settles on one precision in a process; here they take turns."""
+    AcceleratorState._reset_state()
 
 
 def training(
