@@ -37,5 +37,16 @@ def write_text(folder: Path, encoder: Any, tokenizer: Any, dtype: torch.dtype = 
     tokenizer.save_pretrained(folder / "tokenizer")
 
 
+def write_vae(folder: Path, vae: Any, dtype: torch.dtype = torch.float32) -> None:
+    """Write `folder/vae`."""
+    kept = vae.dtype
+    vae.to(dtype).save_pretrained(folder / "vae")
+    vae.to(kept)
+    file = folder / "vae" / "config.json"
+    config = json.loads(file.read_text())
+    config.pop("_name_or_path", None)  # where it was loaded from: a folder of whoever trained it
+    file.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def write_index(folder: Path, *parts: str) -> None:
     (folder / "model_index.json").write_text(json.dumps({"parts": parts}, indent=2))

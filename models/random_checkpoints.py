@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from models.checkpoint_files import write_checksums
-from models.checkpoint_writing import write_index, write_text, write_unet
+from models.checkpoint_writing import write_index, write_text, write_unet, write_vae
 from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
 from models.networks.pixel_unet import PixelVideoUNet
 from models.networks.pixel_unet_config import PixelUNetConfig
@@ -122,15 +122,19 @@ def _write_expert_translation(folder: Path) -> None:
     )
     scheduler.save_pretrained(folder / "scheduler")
     levels = 4
-    AutoencoderKL(
+    vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=(16, 32, 32, 64),
         latent_channels=LATENT_CHANNELS,
-        norm_num_groups=8,
+        norm_num_groups=4,  # of four channels and more: of two, a flat area would keep the sign of its colour alone
         layers_per_block=1,
         sample_size=256,
-    ).save_pretrained(folder / "vae")
+    )
+    assert vae.quant_conv is not None
+    with torch.no_grad():  # its latents begin with little noise, which would else drown the colours
+        vae.quant_conv.bias[LATENT_CHANNELS:] = -12
+    write_vae(folder, vae)
     write_text(folder, CLIPTextModel(_clip_config()), _tokenizer())
     write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")
 

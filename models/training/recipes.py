@@ -104,12 +104,14 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         ),
         "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=450),)),
         "super-resolution": Recipe(
-            phases=(Phase(4_000, 16, crop=(40, 64), cooldown=1_300),), max_noise_level=100
+            phases=(Phase(4_500, 8, crop=(40, 64)), Phase(2_000, 16, crop=(40, 64), cooldown=1_800)),
+            max_noise_level=50,
         ),
+        # Many small crops at first: a batch of few has few colours, and all frames become of one.
         "autoencoder": Recipe(
             phases=(
-                Phase(5_000, 12, learning_rate=1e-3, crop=(64, 64), cooldown=3_000),
-                Phase(3_000, 12, learning_rate=5e-4, crop=(64, 64), cooldown=2_500),
+                Phase(1_500, 48, learning_rate=2e-4, crop=(16, 16)),
+                Phase(6_000, 12, learning_rate=6e-4, crop=(64, 64), cooldown=4_000),
             )
         ),
         "expert-translation": Recipe(

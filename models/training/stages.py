@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from models.checkpoint_files import write_checksums
-from models.checkpoint_writing import write_text, write_unet
+from models.checkpoint_writing import write_text, write_unet, write_vae
 from models.checkpoints import Checkpoints
 from models.clip import Clip
 from models.conversion import initialise
@@ -331,11 +331,6 @@ class AutoencoderTraining(StageTraining):
         with torch.inference_mode():
             decoded = self.vae.decode(self.vae.encode(batch.frames[0]).latent_dist.mean).sample
         return Clip(decoded[None], self.spec.fps)
-
-
-def write_vae(folder: Path, vae: AutoencoderKL, dtype: torch.dtype) -> None:
-    vae.to(dtype).save_pretrained(folder / "vae")
-    vae.float()
 
 
 TRAININGS: dict[str, tuple[StageKind, Any]] = {

@@ -106,6 +106,8 @@ def test_a_run_that_was_cut_goes_on_to_the_bit(stage: str, shapes_checkpoints: P
     assert all(torch.equal(first[name], second[name]) for name in first)
     source = read_weights(training(stage, shapes_checkpoints, tmp_path / "new").source / trained)
     assert any(not torch.equal(first[name], source[name].to(first[name])) for name in first)
+    written = "".join(file.read_text() for file in results[0].rglob("*.json"))
+    assert str(shapes_checkpoints) not in written  # no paths of whoever trained it
 
 
 @pytest.mark.slow
