@@ -11,7 +11,7 @@ from accelerate import PartialState
 
 from models.checkpoint_files import read_weights
 from models.checkpoints import Checkpoints
-from models.presets import StageKind, StageSpec, get_preset
+from models.presets import Preset, StageKind, StageSpec, get_preset
 from models.random_checkpoints import create_random_shapes
 from models.training.loop import Progress, Rhythm, Training, training_processes
 from models.training.motion import OneVideo, train_motion
@@ -56,7 +56,7 @@ class TrainingRun:
         """Train a stage to the end of its recipe, or for `steps` more.
 
         Raises:
-            ValueError: there is no such stage, or no recipe for the preset.
+            ValueError: there is no such stage, no recipe for the preset, or not all of its checkpoints in the folder.
             InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
         """
         processes = training_processes()
@@ -81,6 +81,7 @@ class TrainingRun:
         if self.preset == "shapes":
             with processes.main_process_first():
                 create_random_shapes(self.checkpoints)
+            self._refuse_to_mix(cascade)
         found = Checkpoints(self.checkpoints)
         learning = training.load(spec, RECIPES[self.preset][stage], found)
         if isinstance(learning, InterpolationTraining):
@@ -96,6 +97,17 @@ class TrainingRun:
             workers=self.workers,
             rhythm=self.rhythm,
         )
+
+    def _refuse_to_mix(self, cascade: Preset) -> None:
+        """What the folder lacks would silently be taken from the shipped weights."""
+        lacking = [
+            spec.checkpoint for spec in cascade.stages if not (self.checkpoints / spec.checkpoint).is_dir()
+        ]
+        if lacking:
+            raise ValueError(
+                f"{self.checkpoints} lacks {', '.join(lacking)}: put it there to go on from it, or choose a folder without "
+                "any of the preset's checkpoints to begin from nothing"
+            )
 
     def _clips(self, spec: StageSpec, frames: int, full_rate: int) -> MovingShapes | VideoFiles:
         """What the stage learns from: clips that take as long as its own do, whatever its frame rate."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.clip import Clip
+from models.random_checkpoints import create_random_shapes
 from models.training.moving_shapes import MovingShapes
 from models.video import write_mp4
 
@@ -62,3 +64,11 @@ def test_what_cannot_be_trained_is_refused(args: tuple[str, ...], message: str, 
     refused = train(*args, "-o", str(tmp_path / "runs"))
     assert refused.returncode == 2
     assert message in " ".join(refused.stderr.replace("│", " ").split())
+
+
+def test_shipped_weights_are_not_mixed_with_those_of_the_folder(tmp_path: Path) -> None:
+    create_random_shapes(tmp_path / "checkpoints")
+    shutil.rmtree(tmp_path / "checkpoints" / "shapes" / "super-resolution")
+    refused = train("super-resolution", "-o", str(tmp_path), "--steps", "1")
+    assert refused.returncode == 2
+    assert "lacks shapes/super-resolution" in " ".join(refused.stderr.replace("│", " ").split())
