@@ -104,8 +104,10 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         ),
         "interpolation": Recipe(phases=(Phase(1_000, 16, cooldown=450),)),
         "super-resolution": Recipe(
-            phases=(Phase(4_500, 8, crop=(40, 64)), Phase(2_000, 16, crop=(40, 64), cooldown=1_800)),
+            phases=(Phase(18_500, 8, learning_rate=1e-3, crop=(40, 64), cooldown=7_500),),
+            high_noise_share=0.5,
             max_noise_level=50,
+            previous_dropout=0.5,
         ),
         # Many small crops at first: a batch of few has few colours, and all frames become of one.
         "autoencoder": Recipe(
