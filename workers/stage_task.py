@@ -51,6 +51,7 @@ from workers.recovery import give_up
 
 logger = logging.getLogger(__name__)
 
+# Trying again helps none of these; torch raises the last where a device has no kernel for a dtype.
 PERMANENT = (ModelError, InvalidParameter, ValueError, TypeError, NotImplementedError)
 
 

@@ -92,7 +92,8 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
         # layout are trained first, v is predicted instead of the noise (and no variance learned), the spatial layers go
         # on learning with the temporal ones, and noisy timesteps are drawn more often. Interpolation and
         # super-resolution predict the clean frames, as a difference to their condition, instead of the noise; the latter
-        # starts from nothing, not from an image model. The autoencoder is trained, not taken from a published one.
+        # starts from nothing, not from an image model, with noisy timesteps more often, and half of its clips without the
+        # frame before, as all windows inherit what the first makes. The autoencoder is trained, not a published one.
         "keyframes": Recipe(
             phases=(
                 Phase(3_000, 96, "reading", train_text=True, learning_rate=1e-3, cooldown=500),
