@@ -18,18 +18,18 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from rich.console import Console
 from rich.table import Table
 
-from models.clip import Clip, PromptEmbeddings
-from models.execution import Execution
-from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.pixel_unet import PixelVideoUNet
-from models.networks.pixel_unet_config import PixelUNetConfig
-from models.presets import SHOW_1, StageKind
-from models.stage import StageInputs
-from models.stages.expert_translation import ExpertTranslation
-from models.stages.interpolation import Interpolation
-from models.stages.keyframes import Keyframes
-from models.stages.pixel_stage import pixel_scheduler
-from models.stages.super_resolution import SuperResolution
+from cascade.models.clip import Clip, PromptEmbeddings
+from cascade.models.families.show1.expert_translation import ExpertTranslation
+from cascade.models.families.show1.interpolation import Interpolation
+from cascade.models.families.show1.keyframes import Keyframes
+from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
+from cascade.models.families.show1.pixel_stage import pixel_scheduler
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.families.show1.super_resolution import SuperResolution
+from cascade.models.presets.table import SHOW_1, StageKind
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "models" / "golden"
 PAPER_STEPS = {

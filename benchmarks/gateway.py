@@ -28,7 +28,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from service.embedded import (
+from cascade.service.stack.embedded import (
     LOOPBACK,
     Program,
     accepts_connections,
@@ -167,7 +167,7 @@ def main() -> None:
         }
         running.enter_context(server(bare, bare_port))
         gateway = running.enter_context(
-            server(Program((sys.executable, "-m", "service.cli", "gateway"), settings), port)
+            server(Program((sys.executable, "-m", "cascade", "gateway"), settings), port)
         )
         with httpx.Client(base_url=f"http://{LOOPBACK}:{port}") as client:
             video_id = client.post("/v1/videos", content=BODY, headers=HEADERS).json()["id"]

@@ -12,11 +12,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from models.clip import Clip
-from service.embedded import accepts_connections, credentials_of, redis_program, s3_program
-from workers.conveyor import Conveyor
-from workers.handoff import pack_clip, unpack_clip
-from workers.settings import Settings
+from cascade.models.clip import Clip
+from cascade.service.stack.embedded import accepts_connections, credentials_of, redis_program, s3_program
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.settings import Settings
+from cascade.workers.storage.serialization import pack_clip, unpack_clip
 
 SHAPES = {
     "keyframes 8x64x40": (8, 40, 64),

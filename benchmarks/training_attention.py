@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 import torch
 from torch.nn import functional
 
-from models.checkpoints import Checkpoints
-from models.networks import attention
-from models.presets import get_preset
-from models.random_checkpoints import create_random_shapes
-from models.training.batch import Batches, seeded
-from models.training.moving_shapes import MovingShapes
-from models.training.recipes import RECIPES
-from models.training.stages import TRAININGS
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.random_checkpoints import create_random_shapes
+from cascade.models.families.show1.training import TRAININGS
+from cascade.models.layers import attention
+from cascade.models.presets.table import get_preset
+from cascade.models.training.batch import Batches, seeded
+from cascade.models.training.recipe import RECIPES
 
 TURNS = 8
 KINDS = {"fused": functional.scaled_dot_product_attention, "plain": attention.plain_attention}

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from models.clip import Clip, PromptEmbeddings
-from models.presets import StageSpec
-from models.text import PromptEncoder
+from cascade.models.clip import Clip, PromptEmbeddings
+from cascade.models.presets.table import StageSpec
+from cascade.models.text.encoders import PromptEncoder
 
 OnStep = Callable[[int, int], None]
 """Called after denoising step k of n; raising inside it stops the stage between two steps."""
@@ -26,7 +26,7 @@ class StageInputs:
         embeddings: of both, by the stage's text encoder.
         seeds: one per video of the batch; a seed fixes its video whatever else is in the batch.
         clip: the previous stage's output, batch of len(seeds); None for the first stage.
-        motion: an adapter for keyframes (`models.motion`); other stages leave it alone.
+        motion: an adapter for keyframes (`cascade.models.families.show1.motion`); other stages leave it alone.
     """
 
     spec: StageSpec
@@ -53,7 +53,7 @@ class StageInputs:
 
 
 class Stage(Protocol):
-    """One loaded stage. Made by `models.stages.load_stage`.
+    """One loaded stage. Made by `cascade.models.families.registry.load_stage`.
 
     Attributes:
         text: the encoder that the stage's spec names.

@@ -11,17 +11,18 @@ import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import Depends, FastAPI
 
-from service.body_limit import BodyLimit
-from service.dependencies import known_query
-from service.events import EventHub
-from service.openapi import install_models, problems
-from service.problems import Problem, install_problems
-from service.rate_limit import RateLimit
-from service.routes import events, health, models, ops, videos, webhooks
-from service.routes.pages import install_pages
-from service.schemas import CreateVideo
-from workers.conveyor import Conveyor
-from workers.settings import Settings, get_settings
+from cascade.service.access.rate_limit import RateLimit
+from cascade.service.api.body_limit import BodyLimit
+from cascade.service.api.dependencies import known_query
+from cascade.service.api.event_hub import EventHub
+from cascade.service.api.openapi import install_models, problems
+from cascade.service.api.routes import events, health, ops, videos, webhooks
+from cascade.service.api.routes import presets as models
+from cascade.service.api.routes.pages import install_pages
+from cascade.service.api.schemas import CreateVideo
+from cascade.service.problems import Problem, install_problems
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ shape of the OpenAI Videos API; what a cascade has more to say is in extra field
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The ASGI application; also the factory that `uvicorn --factory service.gateway:create_app` calls."""
+    """The ASGI application; also the factory that `uvicorn --factory cascade.service.gateway:create_app` calls."""
     settings = settings or get_settings()
 
     @asynccontextmanager

@@ -16,11 +16,11 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from models.presets import InvalidParameter
-from workers.admission import QueueFull, QuotaExceeded
-from workers.errors import ArtifactLost, JobNotFound
-from workers.idempotency import IdempotencyConflict
-from workers.job import IllegalTransition
+from cascade.models.presets.table import InvalidParameter
+from cascade.service.access.idempotency import IdempotencyConflict
+from cascade.workers.errors import ArtifactLost, JobNotFound
+from cascade.workers.jobs.admission import QueueFull, QuotaExceeded
+from cascade.workers.jobs.record import IllegalTransition
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service.embedded import (
+from cascade.service.stack.embedded import (
     Credentials,
     Program,
     accepts_connections,
@@ -20,8 +20,8 @@ from service.embedded import (
     redis_program,
     s3_program,
 )
-from workers.conveyor import Conveyor
-from workers.settings import Settings
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.settings import Settings
 
 
 def run_server(program: Program, port: int) -> subprocess.Popen[bytes]:
@@ -72,7 +72,7 @@ def conveyor(settings: Settings) -> Conveyor:
 @pytest.fixture(scope="session")
 def shapes_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The untrained `shapes` cascade."""
-    from models.random_checkpoints import create_random_shapes
+    from cascade.models.families.shapes.random_checkpoints import create_random_shapes
 
     folder = tmp_path_factory.mktemp("checkpoints")
     create_random_shapes(folder)

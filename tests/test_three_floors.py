@@ -31,7 +31,15 @@ def test_a_floor_imports_nothing_above_it(floor: str) -> None:
     assert {file: roots for file, roots in upward.items() if roots} == {}
 
 
-@pytest.mark.parametrize("module", ["service.gateway", "service.cli", "workers.conveyor", "models.presets"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "cascade.service.gateway",
+        "cascade.service.cli.main",
+        "cascade.workers.job_queue",
+        "cascade.models.presets.table",
+    ],
+)
 def test_a_fresh_process_finds_no_torch(module: str) -> None:
     heavy = "{'torch', 'diffusers', 'transformers'}"
     script = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from workers.conveyor import Conveyor
-from workers.retention import sweep
-from workers.settings import Settings, get_settings
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.retention import sweep
+from cascade.workers.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ import time
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from models.presets import StageKind
-from workers.celery_app import enqueue
-from workers.conveyor import Conveyor
-from workers.dead_letters import DeadLetter
-from workers.errors import JobNotFound
-from workers.job import Failure, IllegalTransition, StageStatus, fail, requeue_stage
+from cascade.models.presets.table import StageKind
+from cascade.workers.errors import JobNotFound
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.dead_letters import DeadLetter
+from cascade.workers.jobs.record import Failure, IllegalTransition, StageStatus, fail, requeue_stage
+from cascade.workers.queue.celery_app import enqueue
 
 logger = logging.getLogger(__name__)
 

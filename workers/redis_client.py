@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from workers.settings import Settings
+from cascade.workers.settings import Settings
 
 RedisClient = Any
 """redis-py types every answer as any of several, and otherwise in each version: its client goes by this name, unchecked."""

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.execution import Attention, DType, Execution, Offload, TextDevice
-from models.presets import PRESETS, StageKind
+from cascade.models.presets.table import PRESETS, StageKind
+from cascade.models.runtime.execution import Attention, DType, Execution, Offload, TextDevice
 
 EXECUTION = TypeAdapter(Execution)
 EXECUTION_FIELDS = tuple(field.name for field in fields(Execution))

@@ -15,22 +15,19 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.clip import Clip
-from models.contact_sheet import encode_contact_sheet
-from models.device import attention_kernel, measure_usage
-from models.errors import ModelError
-from models.execution import Execution
-from models.motion import unpack_motion
-from models.presets import InvalidParameter, StageKind, StageSpec
-from models.scorers import SCORERS
-from models.stage import Stage, StageInputs
-from models.video import encode_mp4, encode_webp
-from workers.artifacts import MP4, PNG, WEBP, prompt_key, stage_key
-from workers.celery_app import enqueue
-from workers.conveyor import Conveyor
-from workers.errors import ArtifactLost, JobNotFound
-from workers.handoff import pack_clip, pack_embeddings, unpack_clip, unpack_embeddings
-from workers.job import (
+from cascade.models.clip import Clip
+from cascade.models.errors import ModelError
+from cascade.models.evaluation.scorers import SCORERS
+from cascade.models.families.show1.motion import unpack_motion
+from cascade.models.media.contact_sheet import encode_contact_sheet
+from cascade.models.media.video import encode_mp4, encode_webp
+from cascade.models.presets.table import InvalidParameter, StageKind, StageSpec
+from cascade.models.runtime.device import attention_kernel, measure_usage
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import Stage, StageInputs
+from cascade.workers.errors import ArtifactLost, JobNotFound
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import (
     Artifact,
     Draft,
     Failure,
@@ -45,9 +42,12 @@ from workers.job import (
     rewind,
     start_stage,
 )
-from workers.lease import Lease
-from workers.presence import Presence
-from workers.recovery import give_up
+from cascade.workers.queue.celery_app import enqueue
+from cascade.workers.queue.heartbeat import Presence
+from cascade.workers.queue.lease import Lease
+from cascade.workers.recovery import give_up
+from cascade.workers.storage.artifacts import MP4, PNG, WEBP, prompt_key, stage_key
+from cascade.workers.storage.serialization import pack_clip, pack_embeddings, unpack_clip, unpack_embeddings
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ import time
 
 from celery.signals import worker_ready, worker_shutting_down
 
-from models.checkpoints import Checkpoints
-from models.presets import StageKind, get_preset
-from models.stages import load_stage
-from workers.celery_app import RUN_STAGE
-from workers.conveyor import Conveyor
-from workers.presence import Presence
-from workers.recovery import RecoveryLoop
-from workers.settings import Settings, get_settings
-from workers.stage_task import StageRunner
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.registry import load_stage
+from cascade.models.presets.table import StageKind, get_preset
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.queue.celery_app import RUN_STAGE
+from cascade.workers.queue.heartbeat import Presence
+from cascade.workers.recovery import RecoveryLoop
+from cascade.workers.settings import Settings, get_settings
+from cascade.workers.stage_task import StageRunner
 
 logger = logging.getLogger(__name__)
 

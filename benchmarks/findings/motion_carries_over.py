@@ -16,18 +16,18 @@ import torch
 from PIL import Image
 from rich.progress import Progress, track
 
-from models.checkpoints import Checkpoints
-from models.contact_sheet import contact_sheet
-from models.evaluation.analyser import analyse
-from models.evaluation.statistics import share
-from models.execution import Execution
-from models.motion import unpack_motion
-from models.presets import SHAPES
-from models.stage import StageInputs
-from models.stages import load_stage
-from models.training.motion import OneVideo, train_motion
-from models.training.moving_shapes import MovingShapes, canonical_caption
-from workers.settings import get_settings
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.evaluation.statistics import share
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.analyser import analyse
+from cascade.models.families.shapes.moving_shapes import MovingShapes, canonical_caption
+from cascade.models.families.show1.motion import unpack_motion
+from cascade.models.families.show1.motion_training import OneVideo, train_motion
+from cascade.models.media.contact_sheet import contact_sheet
+from cascade.models.presets.table import SHAPES
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
+from cascade.workers.settings import get_settings
 
 MOTION, SOURCE_SHAPE = "moving up", "circle"
 PROMPTS = [

@@ -24,21 +24,21 @@ from rich.progress import Progress, track
 from tables import write_rows
 from torch import Generator, Tensor
 
-from models.checkpoints import Checkpoints
-from models.contact_sheet import contact_sheet
-from models.evaluation.analyser import agrees, analyse
-from models.execution import Execution
-from models.guidance import guided_predictor
-from models.networks.pixel_unet import PixelVideoUNet
-from models.presets import SHAPES, StageKind
-from models.random_checkpoints import KEYFRAMES, LATENT_CHANNELS
-from models.sampling import denoise, draw_noise, seeded_generators
-from models.training.batch import Batch
-from models.training.loop import Rhythm, Training
-from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
-from models.training.recipes import Phase, Recipe
-from models.training.stages import KeyframesTraining
-from workers.settings import get_settings
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.diffusion.guidance import guided_predictor
+from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import MovingShapes, Sample, canonical_caption
+from cascade.models.families.shapes.random_checkpoints import KEYFRAMES, LATENT_CHANNELS
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.training import KeyframesTraining
+from cascade.models.media.contact_sheet import contact_sheet
+from cascade.models.presets.table import SHAPES, StageKind
+from cascade.models.runtime.execution import Execution
+from cascade.models.training.batch import Batch
+from cascade.models.training.loop import Rhythm, Training
+from cascade.models.training.recipe import Phase, Recipe
+from cascade.workers.settings import get_settings
 
 SPEC, EXPERT = SHAPES.stage(StageKind.KEYFRAMES), SHAPES.stage(StageKind.EXPERT_TRANSLATION)
 HEIGHT, WIDTH, FACTOR = 32, 48, 8

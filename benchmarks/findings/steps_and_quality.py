@@ -21,18 +21,18 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.evaluation.analyser import agrees, analyse
-from models.evaluation.networks import FeatureNetworks
-from models.evaluation.statistics import share
-from models.execution import Execution
-from models.presets import SHAPES, StageKind, StageSpec
-from models.stage import Stage, StageInputs
-from models.stages import load_stage
-from models.stages.keyframes import Keyframes
-from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
-from workers.settings import get_settings
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.statistics import share
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import MovingShapes, Sample, canonical_caption
+from cascade.models.families.show1.keyframes import Keyframes
+from cascade.models.presets.table import SHAPES, StageKind, StageSpec
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import Stage, StageInputs
+from cascade.workers.settings import get_settings
 
 STEPS = {
     StageKind.KEYFRAMES: (2, 5, 10, 20, 40),

@@ -23,26 +23,26 @@ from tables import write_rows
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.contact_sheet import contact_sheet
-from models.evaluation.analyser import agrees, analyse
-from models.evaluation.distances import frechet_distance
-from models.evaluation.networks import FeatureNetworks
-from models.execution import Execution
-from models.networks.latent_unet import LatentVideoUNet
-from models.presets import SHAPES, ExpertTranslationOptions, StageKind
-from models.random_checkpoints import EXPERT_TRANSLATION, LATENT_CHANNELS
-from models.sampling import denoise, draw_noise, seeded_generators
-from models.stage import StageInputs
-from models.stages.expert_translation import ExpertTranslation, resize_8bit
-from models.training.batch import Batch
-from models.training.diffusion import noised, prediction_loss
-from models.training.loop import Rhythm, Training
-from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
-from models.training.recipes import Phase, Recipe
-from models.training.stages import ExpertTranslationTraining
-from workers.settings import get_settings
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.evaluation.distances import frechet_distance
+from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import MovingShapes, Sample, canonical_caption
+from cascade.models.families.shapes.random_checkpoints import EXPERT_TRANSLATION, LATENT_CHANNELS
+from cascade.models.families.show1.expert_translation import ExpertTranslation, resize_8bit
+from cascade.models.families.show1.latent_unet import LatentVideoUNet
+from cascade.models.families.show1.training import ExpertTranslationTraining
+from cascade.models.media.contact_sheet import contact_sheet
+from cascade.models.presets.table import SHAPES, ExpertTranslationOptions, StageKind
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
+from cascade.models.training.batch import Batch
+from cascade.models.training.diffusion import noised, prediction_loss
+from cascade.models.training.loop import Rhythm, Training
+from cascade.models.training.recipe import Phase, Recipe
+from cascade.workers.settings import get_settings
 
 SPEC = SHAPES.stage(StageKind.EXPERT_TRANSLATION)
 SCALE = 4

@@ -13,7 +13,7 @@ from statistics import fmean
 import torch
 from torch import Generator, Tensor
 
-from models.evaluation.statistics import Estimate
+from cascade.models.evaluation.statistics import Estimate
 
 RESAMPLES = 100
 

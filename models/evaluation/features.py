@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.evaluation.distances import bootstrapped, frechet_distance, inception_score
-from models.evaluation.networks import Judged
-from models.evaluation.statistics import Estimate
+from cascade.models.evaluation.distances import bootstrapped, frechet_distance, inception_score
+from cascade.models.evaluation.feature_networks import Judged
+from cascade.models.evaluation.statistics import Estimate
 
 FOLDER = "features"
 Side = Literal["made", "real"]

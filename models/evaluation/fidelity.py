@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from models.evaluation.networks import FeatureNetworks
+from cascade.models.evaluation.feature_networks import FeatureNetworks
 
 HIGHEST_PSNR = 60.0
 """Equal frames, such as a still clip blended from its keyframes, would have an infinite one."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from models.evaluation.statistics import Estimate
+from cascade.models.evaluation.statistics import Estimate
 
 Row = tuple[str, str, str, str, Estimate]
 """What is measured: (group, split, stage, figure, estimate)."""

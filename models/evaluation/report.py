@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.features import distances
-from models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
-from models.evaluation.plot import Row, plot
-from models.evaluation.run_folder import RUN
-from models.evaluation.statistics import Estimate, mean, share
+from cascade.models.evaluation.features import distances
+from cascade.models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
+from cascade.models.evaluation.plot import Row, plot
+from cascade.models.evaluation.run_folder import RUN
+from cascade.models.evaluation.statistics import Estimate, mean, share
 
 REPORT = "report.json"
 DISTRIBUTION = "distribution"

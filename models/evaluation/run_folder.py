@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.checkpoint_files import CHECKSUMS, locate, needed_by, sha256
-from models.evaluation.suites import Suite
-from models.presets import Preset
+from cascade.models.checkpoints.files import CHECKSUMS, locate, needed_by, sha256
+from cascade.models.evaluation.suites import Suite
+from cascade.models.presets.table import Preset
 
 RUN = "run.json"
 SAMPLES = "samples.jsonl"

@@ -12,21 +12,21 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.contact_sheet import contact_sheet
-from models.evaluation.analyser import agrees, analyse
-from models.evaluation.features import keep_features
-from models.evaluation.fidelity import fidelity
-from models.evaluation.networks import FeatureNetworks
-from models.evaluation.run_folder import SAMPLES, RunIdentity, bind, kept_samples
-from models.evaluation.suites import Suite
-from models.execution import Execution
-from models.presets import InterpolationOptions, Preset, StageKind, StageSpec
-from models.stage import Stage, StageInputs
-from models.stages import load_stage
-from models.training.moving_shapes import MovingShapes, Sample, canonical_caption
-from models.training.video_files import VideoFiles
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.features import keep_features
+from cascade.models.evaluation.fidelity import fidelity
+from cascade.models.evaluation.run_folder import SAMPLES, RunIdentity, bind, kept_samples
+from cascade.models.evaluation.suites import Suite
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import MovingShapes, Sample, canonical_caption
+from cascade.models.media.contact_sheet import contact_sheet
+from cascade.models.presets.table import InterpolationOptions, Preset, StageKind, StageSpec
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import Stage, StageInputs
+from cascade.models.training.video_files import VideoFiles
 
 SHEETS = 12
 RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)

@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from models.training.moving_shapes import Sample, Scene
-from models.training.video_files import VideoSample
+from cascade.models.families.shapes.moving_shapes import Sample, Scene
+from cascade.models.training.video_files import VideoSample
 
 
 @dataclass(frozen=True)

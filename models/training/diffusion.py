@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from models.training.recipes import Recipe
+from cascade.models.training.recipe import Recipe
 
 HIGH_NOISE = 0.75
 

@@ -22,12 +22,12 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from models.contact_sheet import contact_sheet
-from models.training.batch import Batch, Batches, seeded
-from models.training.curves import write_curves
-from models.training.recipes import Phase
-from models.training.run_state import RunState
-from models.training.stages import StageTraining
+from cascade.models.families.show1.training import StageTraining
+from cascade.models.media.contact_sheet import contact_sheet
+from cascade.models.training.batch import Batch, Batches, seeded
+from cascade.models.training.curves import write_curves
+from cascade.models.training.recipe import Phase
+from cascade.models.training.run_state import RunState
 
 KEPT_DTYPE = torch.float16
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.embedded import free_port
+from cascade.service.stack.embedded import free_port
 
 PROMPT = "a red circle moving right on a gray background"
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
@@ -33,7 +33,7 @@ class Up:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "up"],
+            [sys.executable, "-m", "cascade", "up"],
             env=os.environ
             | {
                 "CASCADE_DATA_DIR": str(self.data_dir),

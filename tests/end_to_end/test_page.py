@@ -19,12 +19,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
-from models.presets import StageKind
-from service.embedded import Credentials
-from workers.conveyor import Conveyor
-from workers.job import Failure
-from workers.recovery import give_up
-from workers.settings import Settings
+from cascade.models.presets.table import StageKind
+from cascade.service.stack.embedded import Credentials
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Failure
+from cascade.workers.recovery import give_up
+from cascade.workers.settings import Settings
 
 if TYPE_CHECKING:
     from conftest import Up
@@ -221,7 +221,7 @@ def test_the_page_goes_on_when_the_gateway_is_back(browser: Browser, up: Up) -> 
     video_id = ask(page, super_resolution_steps=60)
     os.kill(up.process.pid, signal.SIGSTOP)  # else the gateway may be back before the page asks it anything
     try:
-        os.kill(up.pid_of("service.cli gateway"), signal.SIGKILL)
+        os.kill(up.pid_of("cascade.service.cli.main gateway"), signal.SIGKILL)
         expect(page.locator("#banner")).to_contain_text("cannot be reached", timeout=LONG_MS)
     finally:
         os.kill(up.process.pid, signal.SIGCONT)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from standardwebhooks import Webhook
 
-from models.presets import StageKind
+from cascade.models.presets.table import StageKind
 
 if TYPE_CHECKING:
     from conftest import Up
@@ -128,7 +128,7 @@ def test_cancelling_stops_the_stage_within_a_step_and_frees_the_worker(up: Up) -
 def test_a_killed_worker_loses_no_job_and_changes_no_frame(up: Up, undisturbed: np.ndarray) -> None:
     video_id = up.post(steps=MANY_STEPS)
     up.running(video_id, "super-resolution")
-    os.kill(up.pid_of("workers.worker super-resolution"), signal.SIGKILL)
+    os.kill(up.pid_of("cascade.workers.worker super-resolution"), signal.SIGKILL)
     video = up.finished(video_id)
     assert video["stages"][2]["attempts"] == 2
     assert np.array_equal(frames_of(video["url"]), undisturbed)
@@ -137,7 +137,7 @@ def test_a_killed_worker_loses_no_job_and_changes_no_frame(up: Up, undisturbed: 
 def test_a_worker_told_to_stop_hands_its_stage_back(up: Up, undisturbed: np.ndarray) -> None:
     video_id = up.post(steps=MANY_STEPS)
     up.running(video_id, "super-resolution")
-    os.kill(up.pid_of("workers.worker super-resolution"), signal.SIGTERM)
+    os.kill(up.pid_of("cascade.workers.worker super-resolution"), signal.SIGTERM)
     video = up.finished(video_id)
     assert video["stages"][2]["attempts"] == 1  # the attempt that was handed back does not count
     assert np.array_equal(frames_of(video["url"]), undisturbed)
@@ -156,7 +156,7 @@ def test_a_second_up_finds_what_the_first_one_made(up: Up) -> None:
     video = up.finished(up.post())
     frames = frames_of(video["url"])
     refused = subprocess.run(
-        [sys.executable, "-m", "service.cli", "up"],
+        [sys.executable, "-m", "cascade", "up"],
         env=os.environ | {"CASCADE_DATA_DIR": str(up.data_dir)},
         capture_output=True,
         text=True,

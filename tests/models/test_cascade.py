@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.cascade import generate
-from models.checkpoint_files import SHIPPED
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.errors import CheckpointError
-from models.execution import Execution
-from models.presets import SHAPES, StageKind, StageSpec
-from models.random_checkpoints import create_random_shapes
-from models.stage import StageInputs
-from models.stages import load_stage
+from cascade.models.checkpoints.files import SHIPPED
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.errors import CheckpointError
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.random_checkpoints import create_random_shapes
+from cascade.models.generate import generate
+from cascade.models.presets.table import SHAPES, StageKind, StageSpec
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
 

@@ -10,14 +10,14 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
-from models.checkpoint_files import locate, needed_by, verify
-from models.checkpoints import Checkpoints
-from models.conversion import convert
-from models.errors import CheckpointError
-from models.execution import Execution
-from models.networks.temporal import is_temporal
-from models.presets import SHAPES, SHOW_1
-from models.random_checkpoints import create_random_shapes
+from cascade.models.checkpoints.files import locate, needed_by, verify
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.errors import CheckpointError
+from cascade.models.families.shapes.random_checkpoints import create_random_shapes
+from cascade.models.families.show1.inflation import convert
+from cascade.models.layers.temporal import is_temporal
+from cascade.models.presets.table import SHAPES, SHOW_1
+from cascade.models.runtime.execution import Execution
 
 CPU = Execution(device="cpu")
 PIXEL = {

@@ -15,25 +15,25 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.evaluation.analyser import agrees, analyse
-from models.evaluation.distances import bootstrapped, frechet_distance, inception_score
-from models.evaluation.fidelity import fidelity
-from models.evaluation.networks import FeatureNetworks
-from models.evaluation.plot import Row, plot
-from models.evaluation.report import compare, summarise, write_report
-from models.evaluation.run_folder import RUN, RunIdentity, bind, kept_samples
-from models.evaluation.runner import Evaluation
-from models.evaluation.statistics import Estimate, mean, share, t95
-from models.evaluation.suites import SUITES, Suite
-from models.execution import Execution
-from models.presets import SHAPES
-from models.scorers import SCORERS
-from models.text_video import load_text_video
-from models.training.moving_shapes import COLOURS, MOTIONS, MovingShapes, canonical_caption
-from models.training.moving_shapes import SHAPES as SHAPES_OF_SCENES
-from service.cli import app
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.evaluation.distances import bootstrapped, frechet_distance, inception_score
+from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.fidelity import fidelity
+from cascade.models.evaluation.plot import Row, plot
+from cascade.models.evaluation.report import compare, summarise, write_report
+from cascade.models.evaluation.run_folder import RUN, RunIdentity, bind, kept_samples
+from cascade.models.evaluation.runner import Evaluation
+from cascade.models.evaluation.scorers import SCORERS
+from cascade.models.evaluation.statistics import Estimate, mean, share, t95
+from cascade.models.evaluation.suites import SUITES, Suite
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import COLOURS, MOTIONS, MovingShapes, canonical_caption
+from cascade.models.families.shapes.moving_shapes import SHAPES as SHAPES_OF_SCENES
+from cascade.models.families.shapes.text_video import load_text_video
+from cascade.models.presets.table import SHAPES
+from cascade.models.runtime.execution import Execution
+from cascade.service.cli.main import app
 
 SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
 
@@ -178,7 +178,7 @@ def test_a_line_that_was_cut_is_dropped_and_those_before_it_are_not(tmp_path: Pa
 def _reported(folder: Path, networks: str, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / RUN).write_text(json.dumps({"networks": networks}))
-    monkeypatch.setattr("models.evaluation.report.summarise", lambda _: rows)
+    monkeypatch.setattr("cascade.models.evaluation.report.summarise", lambda _: rows)
     write_report(folder, "title", "What the suite is.", [])
     return folder
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.device import attention_kernel, measure_usage
-from models.execution import Execution
-from models.presets import SHAPES, SHOW_1, SuperResolutionOptions
-from models.stage import StageInputs
-from models.stages import load_stage
-from models.stages.super_resolution import SuperResolution
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.families.registry import load_stage
+from cascade.models.families.show1.super_resolution import SuperResolution
+from cascade.models.presets.table import SHAPES, SHOW_1, SuperResolutionOptions
+from cascade.models.runtime.device import attention_kernel, measure_usage
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 CPU = Execution(device="cpu")
 LAST = SHAPES.resolve(size="128x80", steps={"expert-translation": 2})[-1]

@@ -20,17 +20,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.evaluation.networks import FeatureNetworks
-from models.evaluation.report import write_report
-from models.evaluation.run_folder import RunIdentity
-from models.evaluation.runner import Evaluation
-from models.evaluation.suites import SUITES, Suite
-from models.execution import Execution
-from models.presets import SHAPES
-from models.training.moving_shapes import MovingShapes
-from models.video import write_mp4
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.report import write_report
+from cascade.models.evaluation.run_folder import RunIdentity
+from cascade.models.evaluation.runner import Evaluation
+from cascade.models.evaluation.suites import SUITES, Suite
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.media.video import write_mp4
+from cascade.models.presets.table import SHAPES
+from cascade.models.runtime.execution import Execution
 
 
 class I3D(nn.Module):

@@ -10,10 +10,10 @@ import torch
 from diffusers import IFPipeline
 from PIL import Image
 
-from models.caption_cleaning import clean_caption
-from models.clip import Clip
-from models.contact_sheet import encode_contact_sheet
-from models.video import encode_mp4
+from cascade.models.clip import Clip
+from cascade.models.media.contact_sheet import encode_contact_sheet
+from cascade.models.media.video import encode_mp4
+from cascade.models.text.caption_cleaning import clean_caption
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip, PromptEmbeddings
-from models.execution import Execution
-from models.presets import SHAPES, FirstFrameSpec
-from models.stage import StageInputs
-from models.stages import load_stage
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip, PromptEmbeddings
+from cascade.models.families.registry import load_stage
+from cascade.models.presets.table import SHAPES, FirstFrameSpec
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 
 def make_image_model(folder: Path) -> None:

@@ -82,10 +82,10 @@ SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from models.checkpoint_files import locate, needed_by, verify
-from models.checkpoints import Checkpoints
-from models.execution import Execution
-from models.presets import SHAPES
+from cascade.models.checkpoints.files import locate, needed_by, verify
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.runtime.execution import Execution
+from cascade.models.presets.table import SHAPES
 
 folder, name = Path(sys.argv[1]), "someone/keyframes"
 assert locate(folder, name) is None

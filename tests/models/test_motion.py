@@ -10,14 +10,21 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from models.checkpoints import Checkpoints
-from models.execution import Execution
-from models.motion import MotionMisfit, is_motion, motion_of, pack_motion, unpack_motion, with_motion
-from models.presets import SHAPES, StageKind
-from models.stage import StageInputs
-from models.stages import load_stage
-from models.training.motion import OneVideo, train_motion
-from models.training.moving_shapes import MovingShapes
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.show1.motion import (
+    MotionMisfit,
+    is_motion,
+    motion_of,
+    pack_motion,
+    unpack_motion,
+    with_motion,
+)
+from cascade.models.families.show1.motion_training import OneVideo, train_motion
+from cascade.models.presets.table import SHAPES, StageKind
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 
 def keyframes(checkpoints: Path, motion: Mapping[str, Tensor] | None, stage: object = None) -> Tensor:

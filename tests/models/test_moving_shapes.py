@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.moving_shapes import (
+from cascade.models.families.shapes.moving_shapes import (
     BACKGROUNDS,
     COLOURS,
     COMBINATIONS,

@@ -11,19 +11,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.errors import CheckpointError
-from models.networks.latent_unet import LatentUNetConfig, LatentVideoUNet
-from models.networks.layout import LAYOUT_CHANNELS
-from models.networks.pixel_unet import PixelVideoUNet
-from models.networks.pixel_unet_config import PixelUNetConfig
-from models.networks.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
-from models.random_checkpoints import (
+from cascade.models.errors import CheckpointError
+from cascade.models.families.shapes.caption_prior import LAYOUT_CHANNELS
+from cascade.models.families.shapes.random_checkpoints import (
     EXPERT_TRANSLATION,
     INTERPOLATION,
     KEYFRAMES,
     SUPER_RESOLUTION,
     TEXT_WIDTH,
 )
+from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.layers.temporal import POSITION_SIZE, TemporalTransformer, is_temporal, positions
 
 GOLDEN = Path(__file__).parent / "golden"
 PIXEL = (PixelUNetConfig, PixelVideoUNet)

@@ -16,14 +16,14 @@ from diffusers import (
 )
 from transformers import UMT5Config, UMT5EncoderModel
 
-from models.checkpoints import Checkpoints
-from models.clip import Clip
-from models.errors import CheckpointError
-from models.execution import Execution
-from models.presets import WAN, StageKind, StageSpec, TextToVideoOptions, VideoToVideoOptions
-from models.random_checkpoints import VOCABULARY, _tokenizer
-from models.stage import StageInputs
-from models.stages import load_stage
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.errors import CheckpointError
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.random_checkpoints import VOCABULARY, _tokenizer
+from cascade.models.presets.table import WAN, StageKind, StageSpec, TextToVideoOptions, VideoToVideoOptions
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints import Checkpoints
-from models.execution import Execution
-from models.training.captions import CaptionEncoder
-from models.training.moving_shapes import Scene, Second
-from models.training.reading import Reading, answers
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.shapes.caption_questions import Reading, answers
+from cascade.models.families.shapes.moving_shapes import Scene, Second
+from cascade.models.runtime.execution import Execution
+from cascade.models.training.text_conditioning import CaptionEncoder
 
 MOVING = Scene("circle", "red", "gray", "small", "moving right", 0, 0.5, 0.8)
 

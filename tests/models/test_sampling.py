@@ -11,13 +11,13 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from safetensors.torch import load_file
 
-from models.clip import PromptEmbeddings
-from models.guidance import guide, guided_predictor
-from models.networks.pixel_unet import PixelVideoUNet
-from models.networks.pixel_unet_config import PixelUNetConfig
-from models.noise_augmentation import augment, augmentation_schedule
-from models.sampling import denoise, draw_noise, seeded_generators
-from models.windows import keyframe_windows, overlapping_windows
+from cascade.models.clip import PromptEmbeddings
+from cascade.models.diffusion.guidance import guide, guided_predictor
+from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.families.show1.noise_augmentation import augment, augmentation_schedule
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.families.show1.windows import keyframe_windows, overlapping_windows
 
 GOLDEN = Path(__file__).parent / "golden"
 CPU = torch.device("cpu")

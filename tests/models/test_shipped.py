@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.cascade import generate
-from models.checkpoint_files import SHIPPED, locate, needed_by, verify
-from models.checkpoints import Checkpoints
-from models.evaluation.analyser import agrees, analyse
-from models.execution import Execution
-from models.presets import SHAPES, StageKind
-from models.stage import StageInputs
-from models.stages import load_stage
-from models.training.moving_shapes import SHAPES as KINDS
-from models.training.moving_shapes import MovingShapes, Scene, canonical_caption
+from cascade.models.checkpoints.files import SHIPPED, locate, needed_by, verify
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.registry import load_stage
+from cascade.models.families.shapes.analyser import agrees, analyse
+from cascade.models.families.shapes.moving_shapes import SHAPES as KINDS
+from cascade.models.families.shapes.moving_shapes import MovingShapes, Scene, canonical_caption
+from cascade.models.generate import generate
+from cascade.models.presets.table import SHAPES, StageKind
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 DEMO_SEED = 1
 PROMPTS = 12

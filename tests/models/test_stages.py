@@ -10,16 +10,16 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
-from models.clip import Clip, PromptEmbeddings
-from models.execution import Execution
-from models.noise_augmentation import augmentation_schedule
-from models.presets import SHAPES, StageKind, StageSpec, SuperResolutionOptions
-from models.sampling import draw_noise, seeded_generators
-from models.stage import StageInputs
-from models.stages.expert_translation import last_timesteps, noise_to_timestep, resize_8bit
-from models.stages.interpolation import Interpolation, window_conditions
-from models.stages.keyframes import Keyframes
-from models.stages.super_resolution import SuperResolution, resize
+from cascade.models.clip import Clip, PromptEmbeddings
+from cascade.models.diffusion.sampling import draw_noise, seeded_generators
+from cascade.models.families.show1.expert_translation import last_timesteps, noise_to_timestep, resize_8bit
+from cascade.models.families.show1.interpolation import Interpolation, window_conditions
+from cascade.models.families.show1.keyframes import Keyframes
+from cascade.models.families.show1.noise_augmentation import augmentation_schedule
+from cascade.models.families.show1.super_resolution import SuperResolution, resize
+from cascade.models.presets.table import SHAPES, StageKind, StageSpec, SuperResolutionOptions
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import StageInputs
 
 CPU = torch.device("cpu")
 HERE = Execution(device="cpu")

@@ -12,22 +12,22 @@ from accelerate.state import AcceleratorState
 from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 
-from models.cascade import generate
-from models.checkpoint_files import read_weights
-from models.checkpoints import Checkpoints
-from models.execution import Execution
-from models.networks.layout import LAYOUT_CHANNELS
-from models.networks.temporal import is_temporal
-from models.presets import SHAPES
-from models.stages.super_resolution import resize
-from models.training.batch import Batch, Batches, random_crop
-from models.training.captions import CaptionEncoder
-from models.training.diffusion import draw_timesteps, noised, prediction_loss
-from models.training.loop import Progress, Rhythm, Training
-from models.training.motion import OneVideo
-from models.training.moving_shapes import MovingShapes
-from models.training.recipes import RECIPES, Phase, Recipe
-from models.training.stages import TRAININGS, layout_target
+from cascade.models.checkpoints.files import read_weights
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.shapes.caption_prior import LAYOUT_CHANNELS
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.show1.motion_training import OneVideo
+from cascade.models.families.show1.super_resolution import resize
+from cascade.models.families.show1.training import TRAININGS, layout_target
+from cascade.models.generate import generate
+from cascade.models.layers.temporal import is_temporal
+from cascade.models.presets.table import SHAPES
+from cascade.models.runtime.execution import Execution
+from cascade.models.training.batch import Batch, Batches, random_crop
+from cascade.models.training.diffusion import draw_timesteps, noised, prediction_loss
+from cascade.models.training.loop import Progress, Rhythm, Training
+from cascade.models.training.recipe import RECIPES, Phase, Recipe
+from cascade.models.training.text_conditioning import CaptionEncoder
 
 RECIPE = Recipe(phases=())
 SMALL: dict[str, tuple[Phase, ...]] = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.training.video_files import VideoFiles
-from models.video import encode_mp4
+from cascade.models.media.video import encode_mp4
+from cascade.models.training.video_files import VideoFiles
 
 
 def video(path: Path, frames: int, width: int = 64, height: int = 48) -> None:

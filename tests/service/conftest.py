@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models.presets import StageKind
-from service.embedded import Credentials, free_port
-from workers.api_keys import Scope
-from workers.artifacts import MP4, PNG, WEBP
-from workers.conveyor import Conveyor
-from workers.job import StageOutput, complete_stage, start_stage
-from workers.settings import Settings
+from cascade.models.presets.table import StageKind
+from cascade.service.access.api_keys import Scope
+from cascade.service.stack.embedded import Credentials, free_port
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import StageOutput, complete_stage, start_stage
+from cascade.workers.settings import Settings
+from cascade.workers.storage.artifacts import MP4, PNG, WEBP
 
 Finish = Callable[..., None]
 StartGateway = Callable[..., str]
@@ -41,7 +41,7 @@ def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
             "PORT": str(port),
         }
         env = {f"CASCADE_{name}": value for name, value in (given | settings).items()}
-        command = [sys.executable, "-m", "service.cli", "gateway"]
+        command = [sys.executable, "-m", "cascade", "gateway"]
         stderr = None if log is None else log.open("wb")
         processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr))
         url = f"http://127.0.0.1:{port}"

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from models.presets import MAX_SEED, StageKind
-from workers.artifacts import MP4
-from workers.conveyor import Conveyor
-from workers.job import Draft, JobRequest, StageOutput, complete_stage, start_stage
+from cascade.models.presets.table import MAX_SEED, StageKind
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Draft, JobRequest, StageOutput, complete_stage, start_stage
+from cascade.workers.storage.artifacts import MP4
 
 FIRST = StageKind.KEYFRAMES
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from workers.conveyor import Conveyor
+from cascade.workers.job_queue import Conveyor
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def run(gateway_url: str, conveyor: Conveyor, tmp_path: Path) -> Run:
     def cascade(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "service.cli", *args]
+        command = [sys.executable, "-m", "cascade", *args]
         variables = os.environ | {"CASCADE_URL": gateway_url, "PYTHONPATH": str(Path.cwd())} | env
         return subprocess.run(
             command, env=variables, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False

@@ -15,17 +15,17 @@ import pytest
 import yaml
 from PIL import Image
 
-from models.presets import StageKind
-from service.embedded import credentials_of
-from service.settings_table import settings_table
-from service.supervisor import Child, StartFailed, Supervisor
+from cascade.models.presets.table import StageKind
+from cascade.service.cli.settings_table import settings_table
+from cascade.service.stack.embedded import credentials_of
+from cascade.service.stack.supervisor import Child, StartFailed, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def cascade(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", *args],
+        [sys.executable, "-m", "cascade", *args],
         env=os.environ | env,
         capture_output=True,
         text=True,

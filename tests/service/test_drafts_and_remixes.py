@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from models.presets import StageKind
-from workers.conveyor import Conveyor
+from cascade.models.presets.table import StageKind
+from cascade.workers.job_queue import Conveyor
 
 PROMPT = "a red circle moving right on a gray background"
 Finish = Callable[..., None]

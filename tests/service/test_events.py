@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from models.presets import StageKind
-from workers.conveyor import Conveyor
-from workers.job import Failure, advance_stage, fail, requeue_stage, start_stage
+from cascade.models.presets.table import StageKind
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Failure, advance_stage, fail, requeue_stage, start_stage
 
 PROMPT = "a red circle"
 Finish = Callable[..., None]

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from models.presets import StageKind
-from service.embedded import free_port
-from workers.conveyor import Conveyor
-from workers.job import Failure, fail
-from workers.presence import Presence
-from workers.settings import Settings
+from cascade.models.presets.table import StageKind
+from cascade.service.stack.embedded import free_port
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Failure, fail
+from cascade.workers.queue.heartbeat import Presence
+from cascade.workers.settings import Settings
 
 PROMPT = "a red circle moving right on a gray background"
 
@@ -248,7 +248,7 @@ def test_every_route_is_documented_with_an_example(client: httpx.Client) -> None
 def test_when_redis_is_away_the_client_is_told_to_come_back(settings: Settings) -> None:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "gateway"],
+        [sys.executable, "-m", "cascade", "gateway"],
         env=os.environ
         | {
             "CASCADE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",

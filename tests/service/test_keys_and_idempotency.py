@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from workers.api_keys import ApiKeys, Scope
-from workers.conveyor import Conveyor
-from workers.settings import Settings
+from cascade.service.access.api_keys import ApiKeys, Scope
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.settings import Settings
 
 PROMPT = "a red circle"
 BOTH = (Scope.GENERATE, Scope.READ)
@@ -110,7 +110,7 @@ def test_keys_are_asked_for_where_others_can_reach_the_gateway() -> None:
 def test_keys_are_made_listed_and_revoked_on_the_command_line(settings: Settings, conveyor: Conveyor) -> None:
     def keys(*args: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"CASCADE_REDIS_URL": settings.redis_url.get_secret_value(), "COLUMNS": "200"}
-        command = [sys.executable, "-m", "service.cli", "keys", *args]
+        command = [sys.executable, "-m", "cascade", "keys", *args]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
     token = keys("create", "Ada", "--project", "engines", "--scope", "admin").stdout.splitlines()[-1]

@@ -8,9 +8,9 @@ from functools import partial
 import httpx
 import pytest
 
-from models.presets import StageKind
-from workers.conveyor import Conveyor
-from workers.job import JobRequest
+from cascade.models.presets.table import StageKind
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import JobRequest
 
 REQUEST = JobRequest("shapes", "a red circle", 7)
 FIRST = StageKind.KEYFRAMES

@@ -11,11 +11,11 @@ import httpx
 import pytest
 import torch
 
-from models.motion import pack_motion
-from service.embedded import Credentials
-from workers.artifacts import stage_key
-from workers.conveyor import Conveyor
-from workers.errors import ArtifactLost
+from cascade.models.families.show1.motion import pack_motion
+from cascade.service.stack.embedded import Credentials
+from cascade.workers.errors import ArtifactLost
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.storage.artifacts import stage_key
 
 
 def test_a_motion_is_offered_asked_for_and_removed(client: httpx.Client, conveyor: Conveyor) -> None:
@@ -63,7 +63,7 @@ def test_motions_on_the_command_line(servers: Credentials, conveyor: Conveyor, t
             "CASCADE_S3_SECRET_KEY": servers.s3_secret_key,
             "CASCADE_S3_BUCKET": "test-gateway",
         }
-        command = [sys.executable, "-m", "service.cli", "motions", *args]
+        command = [sys.executable, "-m", "cascade", "motions", *args]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
     assert motions("add", "zigzag", str(tmp_path / "x.safetensors")).returncode == 0

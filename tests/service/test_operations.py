@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models.presets import StageKind
-from workers.api_keys import Scope
-from workers.conveyor import Conveyor
-from workers.job import Failure, start_stage
-from workers.presence import Presence
-from workers.recovery import give_up
+from cascade.models.presets.table import StageKind
+from cascade.service.access.api_keys import Scope
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Failure, start_stage
+from cascade.workers.queue.heartbeat import Presence
+from cascade.workers.recovery import give_up
 
 PROMPT = "a rather secret circle"
 

@@ -11,10 +11,10 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 
-from models.presets import StageKind
-from workers.api_keys import Scope
-from workers.conveyor import Conveyor
-from workers.presence import Presence
+from cascade.models.presets.table import StageKind
+from cascade.service.access.api_keys import Scope
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.queue.heartbeat import Presence
 
 CASES = 120
 """Per operation, of valid requests and again of invalid ones."""

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from models.clip import Clip
-from models.random_checkpoints import create_random_shapes
-from models.training.moving_shapes import MovingShapes
-from models.video import write_mp4
+from cascade.models.clip import Clip
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.random_checkpoints import create_random_shapes
+from cascade.models.media.video import write_mp4
 
 
 def train(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", "train", *args],
+        [sys.executable, "-m", "cascade", "train", *args],
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
         text=True,

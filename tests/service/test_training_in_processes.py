@@ -11,20 +11,20 @@ import pytest
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from models.checkpoint_files import read_weights
-from models.checkpoints import Checkpoints
-from models.presets import SHAPES, StageKind
-from models.random_checkpoints import create_random_shapes
-from models.training.recipes import RECIPES
-from models.training.stages import InterpolationTraining
+from cascade.models.checkpoints.files import read_weights
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.shapes.random_checkpoints import create_random_shapes
+from cascade.models.families.show1.training import InterpolationTraining
+from cascade.models.presets.table import SHAPES, StageKind
+from cascade.models.training.recipe import RECIPES
 
 SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from models.training.recipes import RECIPES, Phase
-from service import local_training
+from cascade.models.training.recipe import RECIPES, Phase
+from cascade.models import train as local_training
 
 folder, accumulation = Path(sys.argv[1]), int(sys.argv[2])
 local_training.RECIPES = {

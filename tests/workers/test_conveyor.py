@@ -11,17 +11,17 @@ import torch
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 
-from models.clip import Clip, PromptEmbeddings
-from models.presets import StageKind
-from workers.artifacts import DAY_S, MP4, stage_key
-from workers.conveyor import Conveyor
-from workers.errors import ArtifactLost, JobNotFound
-from workers.handoff import pack_clip, pack_embeddings, unpack_clip, unpack_embeddings
-from workers.job import Job, JobRequest, JobStatus, StageStatus, new_job, start_stage
-from workers.lease import Leases
-from workers.presence import Presence, live_workers
-from workers.recovery import recover
-from workers.settings import Settings
+from cascade.models.clip import Clip, PromptEmbeddings
+from cascade.models.presets.table import StageKind
+from cascade.workers.errors import ArtifactLost, JobNotFound
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Job, JobRequest, JobStatus, StageStatus, new_job, start_stage
+from cascade.workers.queue.heartbeat import Presence, live_workers
+from cascade.workers.queue.lease import Leases
+from cascade.workers.recovery import recover
+from cascade.workers.settings import Settings
+from cascade.workers.storage.artifacts import DAY_S, MP4, stage_key
+from cascade.workers.storage.serialization import pack_clip, pack_embeddings, unpack_clip, unpack_embeddings
 
 REQUEST = JobRequest("shapes", "a red circle", 7)
 KIND = StageKind.KEYFRAMES

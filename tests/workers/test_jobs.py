@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.presets import InvalidParameter, StageKind
-from workers.conveyor import Conveyor
-from workers.errors import JobNotFound
-from workers.job import (
+from cascade.models.presets.table import InvalidParameter, StageKind
+from cascade.workers.errors import JobNotFound
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import (
     Artifact,
     Failure,
     IllegalTransition,

@@ -7,13 +7,20 @@ from functools import partial
 
 import pytest
 
-from models.presets import StageKind
-from workers.artifacts import MP4
-from workers.conveyor import Conveyor
-from workers.errors import JobNotFound
-from workers.job import IllegalTransition, JobRequest, StageOutput, cancel, complete_stage, start_stage
-from workers.retention import sweep
-from workers.settings import Settings
+from cascade.models.presets.table import StageKind
+from cascade.workers.errors import JobNotFound
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import (
+    IllegalTransition,
+    JobRequest,
+    StageOutput,
+    cancel,
+    complete_stage,
+    start_stage,
+)
+from cascade.workers.jobs.retention import sweep
+from cascade.workers.settings import Settings
+from cascade.workers.storage.artifacts import MP4
 
 KIND = StageKind.KEYFRAMES
 

@@ -18,10 +18,10 @@ import pytest
 import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from workers.conveyor import Conveyor
-from workers.job import Failure, JobRequest, cancel, fail
-from workers.outbound import TargetRefused, check_url, is_public, post
-from workers.settings import Settings
+from cascade.workers.job_queue import Conveyor
+from cascade.workers.jobs.record import Failure, JobRequest, cancel, fail
+from cascade.workers.settings import Settings
+from cascade.workers.webhooks.safe_http import TargetRefused, check_url, is_public, post
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Text-to-video generation by a cascade of diffusion stages."""

@@ -1,0 +1,55 @@
+"""Classifier-free guidance with a learned variance (Show-1's published settings)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cascade.models.clip import PromptEmbeddings
+from cascade.models.diffusion.sampling import Predict
+
+
+def guide(negative: Tensor, positive: Tensor, guidance_scale: float, sample_channels: int) -> Tensor:
+    """Move the prediction away from the negative prompt: negative + scale · (positive - negative).
+
+    Channels beyond `sample_channels` are the learned variance, taken from the positive prompt as it is.
+    """
+    noise = negative[:, :sample_channels]
+    noise = noise + guidance_scale * (positive[:, :sample_channels] - noise)
+    return torch.cat([noise, positive[:, sample_channels:]], dim=1)
+
+
+def guided_predictor(
+    unet: nn.Module,
+    embeddings: PromptEmbeddings,
+    guidance_scale: float,
+    condition: Tensor | None = None,
+    class_labels: Tensor | None = None,
+) -> Predict:
+    """A `Predict` that runs `unet` on the prompt, and on the negative prompt unless the scale is 1.
+
+    Args:
+        unet: takes (sample, timestep, encoder_hidden_states[, class_labels]).
+        condition: (batch, channels, frames, height, width), concatenated after the sample's channels.
+        class_labels: (batch,) noise level, for networks that take one.
+    """
+    parameter = next(unet.parameters())
+    device, dtype = parameter.device, parameter.dtype
+
+    def predict(sample: Tensor, timestep: Tensor) -> Tensor:
+        batch = sample.shape[0]
+        inputs = sample if condition is None else torch.cat([sample, condition], dim=1)
+        positive = embeddings.prompt.expand(batch, -1, -1)
+        if guidance_scale == 1:
+            return run(inputs, timestep, positive, class_labels)
+        text = torch.cat([embeddings.negative.expand(batch, -1, -1), positive])
+        labels = None if class_labels is None else class_labels.repeat(2)
+        both = run(torch.cat([inputs, inputs]), timestep, text, labels)
+        return guide(*both.chunk(2), guidance_scale, sample.shape[1])
+
+    def run(inputs: Tensor, timestep: Tensor, text: Tensor, labels: Tensor | None) -> Tensor:
+        extra = {} if labels is None else {"class_labels": labels.to(device)}
+        inputs, text = inputs.to(device, dtype), text.to(device, dtype)
+        return unet(inputs, timestep.to(device), text, **extra).float()
+
+    return predict

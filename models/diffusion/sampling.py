@@ -1,0 +1,87 @@
+"""The denoising loop that all stages share, and the noise that a seed fixes.
+
+Noise is drawn on the CPU in float32 whatever the device, one generator per video: a video's frames depend on
+its own seed alone, not on its neighbours in the batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Generator, Tensor
+
+from cascade.models.stage import OnStep
+
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""Predicts noise (or v) of `sample` (batch, channels, frames, height, width) at a timestep."""
+
+
+def seeded_generators(seeds: Sequence[int]) -> list[Generator]:
+    """One CPU generator per video."""
+    return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def draw_noise(shape: tuple[int, ...], generators: Sequence[Generator], device: torch.device) -> Tensor:
+    """Standard normal noise (len(generators), *shape), each video's from its own generator."""
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(device)
+
+
+def denoise(
+    predict: Predict,
+    sample: Tensor,
+    scheduler: Any,
+    timesteps: Tensor,
+    generators: Sequence[Generator],
+    on_step: OnStep,
+) -> Tensor:
+    """Run the reverse diffusion over `timesteps` (Show-1, section 3.1).
+
+    The network sees the whole batch at once; the scheduler steps each video by itself, with the video's own
+    generator and with frames as its batch, so that dynamic thresholds are per frame.
+
+    Args:
+        predict: returns (batch, channels or 2·channels, frames, height, width); the second half is the
+            learned variance.
+        sample: noise to start from, (batch, channels, frames, height, width), float32.
+        scheduler: a diffusers scheduler whose timesteps are set.
+        timesteps: of the scheduler, the ones to run.
+        generators: one per video.
+        on_step: called with (k, n) after step k of n.
+    Returns:
+        The denoised sample, not clamped.
+    """
+    schedulers = [copy.deepcopy(scheduler) for _ in generators]
+    for index, timestep in enumerate(timesteps):
+        prediction = _without_unused_variance(predict(sample, timestep), sample, scheduler)
+        sample = torch.stack(
+            [
+                _step(own_scheduler, prediction[i], timestep, sample[i], generators[i])
+                for i, own_scheduler in enumerate(schedulers)
+            ]
+        )
+        on_step(index + 1, len(timesteps))
+    return sample
+
+
+def _step(
+    scheduler: Any, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator
+) -> Tensor:
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+    stepped = scheduler.step(
+        rearrange(prediction, "c f h w -> f c h w"),
+        timestep,
+        rearrange(video, "c f h w -> f c h w"),
+        return_dict=False,
+        **({"generator": generator} if takes_generator else {}),
+    )[0]
+    return rearrange(stepped, "f c h w -> c f h w")
+
+
+def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Any) -> Tensor:
+    learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
+    return prediction if learned else prediction[:, : sample.shape[1]]

@@ -1,0 +1,187 @@
+"""Makes the untrained `shapes` cascade with a fixed seed, in the layout of the published checkpoints.
+
+Its pictures are noise; everything else about it is real. Run `python -m cascade.models.families.shapes.random_checkpoints FOLDER`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, SchedulerMixin
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+from cascade.models.checkpoints.files import write_checksums
+from cascade.models.checkpoints.writing import write_index, write_text, write_unet, write_vae
+from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+
+TEXT_WIDTH = 64
+VOCABULARY = 512
+MAX_TOKENS = 32
+CAPTION_WORDS = (
+    "a an the red green blue yellow purple orange cyan white black gray pink light circle square triangle cross "
+    "moving going moves goes right left up down upwards downwards rising falling rises falls standing still stands "
+    "at rest does not move growing shrinking grows shrinks getting gets bigger smaller is on background with and "
+    "above below under to of beside small large"
+)
+
+KEYFRAMES = PixelUNetConfig(
+    in_channels=3,
+    out_channels=3,
+    down_block_types=("ResnetDownsampleBlock3D", "SimpleCrossAttnDownBlock3D"),
+    up_block_types=("SimpleCrossAttnUpBlock3D", "ResnetUpsampleBlock3D"),
+    block_out_channels=(64, 96),
+    layers_per_block=1,
+    attention_head_dim=(16, 32),
+    attention_across_space=(False, True),
+    temporal_heads=2,
+    patch_size=2,
+    cross_attention_dim=64,
+    encoder_hid_dim=TEXT_WIDTH,
+    addition_embed_type_num_heads=4,
+    cross_attention_norm="group_norm",
+    act_fn="gelu",
+    time_embedding_act_fn="gelu",
+    norm_num_groups=16,
+    layout=(4, 5, 8),
+)
+INTERPOLATION = replace(KEYFRAMES, in_channels=7, layout=None, residual=True)
+SUPER_RESOLUTION = replace(
+    KEYFRAMES,
+    layout=None,
+    in_channels=6,
+    block_out_channels=(64, 48),
+    attention_head_dim=16,
+    attention_across_space=False,
+    patch_size=4,
+    residual=True,
+    class_embed_type="timestep",
+)
+LATENT_CHANNELS = 8
+EXPERT_TRANSLATION = LatentUNetConfig(
+    in_channels=LATENT_CHANNELS,
+    out_channels=LATENT_CHANNELS,
+    down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+    up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+    block_out_channels=(32, 64),
+    layers_per_block=1,
+    attention_head_dim=16,
+    norm_num_groups=16,
+    cross_attention_dim=TEXT_WIDTH,
+)
+
+
+def create_random_shapes(folder: Path, seed: int = 0) -> None:
+    """Create `folder/shapes`, whole or not at all; leave it alone if it is there already."""
+    target = folder / "shapes"
+    if target.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / "shapes"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            _write_pixel_stage(made / "keyframes", KEYFRAMES, DDPMScheduler, "v_prediction")
+            write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
+            _write_pixel_stage(made / "interpolation", INTERPOLATION, DDIMScheduler, "sample")
+            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, DDIMScheduler, "sample")
+            _write_expert_translation(made / "expert-translation")
+        for stage in made.iterdir():
+            write_checksums(stage)
+        if not target.is_dir():
+            shutil.move(made, target)
+
+
+def _write_pixel_stage(
+    folder: Path, config: PixelUNetConfig, scheduler: type[SchedulerMixin], prediction_type: str
+) -> None:
+    write_unet(folder, PixelVideoUNet(config), config)
+    scheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type=prediction_type,
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+    ).save_pretrained(folder / "scheduler")
+    write_index(folder, "unet", "scheduler")
+
+
+def _write_expert_translation(folder: Path) -> None:
+    write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
+    scheduler = DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,  # latents are not bounded as pixels are
+    )
+    scheduler.save_pretrained(folder / "scheduler")
+    levels = 4
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=(16, 32, 32, 64),
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=4,  # of four channels and more: of two, a flat area would keep the sign of its colour alone
+        layers_per_block=1,
+        sample_size=256,
+    )
+    assert vae.quant_conv is not None
+    with torch.no_grad():  # its latents begin with little noise, which would else drown the colours
+        vae.quant_conv.bias[LATENT_CHANNELS:] = -12
+    write_vae(folder, vae)
+    write_text(folder, CLIPTextModel(_clip_config()), _tokenizer())
+    write_index(folder, "unet", "scheduler", "vae", "text_encoder", "tokenizer")
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE: words of the captions are few tokens, and any other text can be written."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<pad>", "</s>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([CAPTION_WORDS], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", model_max_length=MAX_TOKENS
+    )
+
+
+def _t5_config() -> T5Config:
+    return T5Config(
+        vocab_size=VOCABULARY,
+        d_model=TEXT_WIDTH,
+        d_kv=16,
+        d_ff=128,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )
+
+
+def _clip_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=MAX_TOKENS,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
+
+
+if __name__ == "__main__":
+    create_random_shapes(Path(sys.argv[1]))

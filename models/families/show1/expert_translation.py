@@ -1,0 +1,121 @@
+"""Expert translation: super-resolution at high spatial resolution by a latent video UNet (Show-1, section 3.6).
+
+The clip is resized, encoded, noised to an intermediate timestep (SDEdit) and denoised with the same prompt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import torch
+from diffusers import AutoencoderKL
+from einops import rearrange
+from PIL import Image
+from torch import Generator, Tensor
+
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip
+from cascade.models.diffusion.guidance import guided_predictor
+from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.families.show1.latent_unet import LatentVideoUNet
+from cascade.models.presets.table import ExpertTranslationOptions, StageSpec
+from cascade.models.runtime.device import resident, resolve_device
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import OnStep, StageInputs
+from cascade.models.text.encoders import LazyEncoder, PromptEncoder
+
+
+class ExpertTranslation:
+    """Translates a clip to a higher resolution in latent space, removing artifacts of the stages before."""
+
+    def __init__(
+        self,
+        unet: LatentVideoUNet,
+        scheduler: Any,
+        vae: AutoencoderKL,
+        text: PromptEncoder,
+        execution: Execution,
+    ) -> None:
+        self.unet, self.scheduler, self.vae, self.text = unet, scheduler, vae, text
+        self.execution, self.device = execution, resolve_device(execution)
+
+    @classmethod
+    def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
+        return cls(
+            checkpoints.latent_unet(spec.checkpoint, execution),
+            checkpoints.scheduler(spec.checkpoint),
+            checkpoints.vae(spec.checkpoint, execution),
+            LazyEncoder(lambda: checkpoints.clip(spec.text_encoder, execution)),
+            execution,
+        )
+
+    @torch.inference_mode()
+    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+        spec, options = inputs.spec, inputs.spec.options
+        assert isinstance(options, ExpertTranslationOptions)
+        clip = Clip(inputs.previous_frames(spec.frames), spec.fps)
+        frames = resize_8bit(clip, spec.height, spec.width).to(self.device)  # b f c h w
+        generators = seeded_generators(inputs.seeds)
+        with resident(self.vae, self.execution):
+            latents = self._encode(frames, generators)  # b f c h/8 w/8
+
+        self.scheduler.set_timesteps(spec.steps)
+        timesteps = last_timesteps(self.scheduler.timesteps, options.strength)
+        noise = draw_noise(tuple(latents.shape[1:]), generators, self.device)
+        noised = noise_to_timestep(latents, noise, timesteps[0], self.scheduler)
+        sample = rearrange(noised, "b f c h w -> b c f h w")
+        with resident(self.unet, self.execution):
+            predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
+            sample = denoise(predict, sample, self.scheduler, timesteps, generators, on_step)
+        with resident(self.vae, self.execution):
+            frames = self._decode(rearrange(sample, "b c f h w -> b f c h w"))
+        return Clip(frames.cpu(), spec.fps)
+
+    def _encode(self, frames: Tensor, generators: list[Generator]) -> Tensor:
+        """A sampled latent of every frame, times the VAE's scaling factor; in slices to bound memory."""
+        videos = []
+        for video, generator in zip(frames.to(self.vae.dtype), generators, strict=True):
+            moments = [self.vae.encode(frames).latent_dist for frames in self._slices(video)]
+            mean = torch.cat([moment.mean for moment in moments]).float()
+            std = torch.cat([moment.std for moment in moments]).float()
+            videos.append(mean + std * torch.randn(mean.shape, generator=generator).to(self.device))
+        return torch.stack(videos) * self.vae.config.scaling_factor
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        latents = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
+        return torch.stack(
+            [torch.cat([self.vae.decode(part).sample for part in self._slices(video)]) for video in latents]
+        ).float()
+
+    def _slices(self, video: Tensor) -> tuple[Tensor, ...]:
+        """Frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
+        return video.split(1 if self.execution.vae_slicing else len(video))
+
+
+def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:
+    """The clip as 8-bit frames, resized bicubically, back in [-1, 1]: (batch, frames, channels, height, width)."""
+    batch = clip.frames.shape[0]
+    images = (Image.fromarray(frame.numpy()) for frame in clip.to_uint8().flatten(0, 1).cpu())
+    resized = [
+        torch.frombuffer(
+            bytearray(image.resize((width, height), Image.Resampling.BICUBIC).tobytes()), dtype=torch.uint8
+        )
+        for image in images
+    ]
+    frames = torch.stack(resized).view(batch, -1, height, width, 3)
+    return rearrange(frames.float() / 127.5 - 1, "b f h w c -> b f c h w")
+
+
+def last_timesteps(timesteps: Tensor, strength: float) -> Tensor:
+    """The last int(steps·strength) timesteps, at least one: 40 of 50 at strength 0.8."""
+    return timesteps[-max(int(len(timesteps) * strength), 1) :]
+
+
+def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
+    """Add DDPM noise up to `timestep`, the start of expert translation (SDEdit).
+
+    Args:
+        latents, noise: (batch, frames, channels, height, width), VAE-scaled.
+        timestep: 0 (clean) to 999 (noise).
+    """
+    return scheduler.add_noise(latents, noise, timestep.repeat(latents.shape[0]))

@@ -1,0 +1,31 @@
+"""Keyframes: a few frames at a very low resolution by the pixel video UNet (Show-1, section 3.3)."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+
+from cascade.models.clip import Clip
+from cascade.models.diffusion.guidance import guided_predictor
+from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.families.show1.motion import with_motion
+from cascade.models.families.show1.pixel_stage import PixelStage
+from cascade.models.runtime.device import resident
+from cascade.models.stage import OnStep, StageInputs
+
+CHANNELS = 3
+
+
+class Keyframes(PixelStage):
+    """Samples the keyframes from noise and text."""
+
+    @torch.inference_mode()
+    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+        spec = inputs.spec
+        generators = seeded_generators(inputs.seeds)
+        noise = draw_noise((CHANNELS, spec.frames, spec.height, spec.width), generators, self.device)
+        self.scheduler.set_timesteps(spec.steps)
+        with resident(self.unet, self.execution), with_motion(self.unet, inputs.motion):
+            predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
+            video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
+        return Clip(rearrange(video, "b c f h w -> b f c h w").cpu(), spec.fps)

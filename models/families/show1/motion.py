@@ -1,0 +1,72 @@
+"""Motion customisation: the temporal attention of the keyframes UNet, fine-tuned on one video, as a small adapter that is
+put on for a request and taken off again (Show-1, section 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from cascade.models.errors import ModelError
+
+
+class MotionMisfit(ModelError):
+    """An adapter is damaged, or made for another network."""
+
+
+def is_motion(parameter_name: str) -> bool:
+    """Whether a parameter of a video UNet belongs to its temporal attention."""
+    return "temp_attentions" in parameter_name.split(".")
+
+
+def motion_of(unet: nn.Module) -> dict[str, Tensor]:
+    """The network's temporal attention, as an adapter: copies in half precision, on the CPU."""
+    return {
+        name: parameter.detach().to("cpu", torch.float16, copy=True)
+        for name, parameter in unet.named_parameters()
+        if is_motion(name)
+    }
+
+
+def pack_motion(motion: Mapping[str, Tensor]) -> bytes:
+    """As safetensors."""
+    return save(dict(motion))
+
+
+def unpack_motion(content: bytes) -> dict[str, Tensor]:
+    """Raises MotionMisfit if these are not an adapter's bytes."""
+    try:
+        motion: dict[str, Tensor] = load(content)
+    except SafetensorError as error:
+        raise MotionMisfit(f"the motion is no safetensors file: {error}") from error
+    if not motion or not all(is_motion(name) for name in motion):
+        raise MotionMisfit("the file holds other tensors than temporal attention; it is no motion")
+    return motion
+
+
+@contextmanager
+def with_motion(unet: nn.Module, motion: Mapping[str, Tensor] | None) -> Iterator[None]:
+    """Run the network with an adapter's temporal attention; afterwards it is what it was, to the bit.
+
+    Raises:
+        MotionMisfit: the adapter's tensors are not those of this network.
+    """
+    if motion is None:
+        yield
+        return
+    own = {name: parameter for name, parameter in unet.named_parameters() if is_motion(name)}
+    shapes = {name: tensor.shape for name, tensor in motion.items()}
+    if shapes != {name: parameter.shape for name, parameter in own.items()}:
+        raise MotionMisfit("the motion was made for another network")
+    kept = {name: parameter.data for name, parameter in own.items()}
+    try:
+        for name, parameter in own.items():
+            parameter.data = motion[name].to(parameter.device, parameter.dtype)
+        yield
+    finally:
+        for name, parameter in own.items():
+            parameter.data = kept[name]

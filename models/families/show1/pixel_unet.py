@@ -1,0 +1,336 @@
+"""The pixel video UNet of keyframes, interpolation and super-resolution (Show-1, sections 3.2 to 3.5).
+
+Spatial layers are DeepFloyd IF's image UNet; temporal convolution and attention follow each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from diffusers.models.activations import get_activation
+from diffusers.models.embeddings import TextTimeEmbedding, TimestepEmbedding, Timesteps
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cascade.models.families.shapes.caption_prior import LAYOUT_CHANNELS, Layout
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.layers.attention import AddedKVAttention
+from cascade.models.layers.config import per_level
+from cascade.models.layers.resnet import Resample, ResnetBlock
+from cascade.models.layers.temporal import TemporalConvolution, TemporalTransformer
+
+TRANSFORMER_IN_HEADS, TRANSFORMER_IN_HEAD_WIDTH = 8, 64
+
+
+class PixelVideoUNet(nn.Module):
+    """Predicts noise (and its variance where `out_channels` is doubled) of a pixel video."""
+
+    def __init__(self, config: PixelUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.block_out_channels
+        levels = len(widths)
+        time_width = widths[0] * 4
+        depths = per_level(config.layers_per_block, levels, "layers_per_block")
+        head_dims = per_level(config.attention_head_dim, levels, "attention_head_dim")
+        only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
+        across_space = per_level(config.attention_across_space, levels, "attention_across_space")
+
+        patch = config.patch_size**2
+        seen = config.in_channels
+        if config.layout is not None:
+            self.layout = Layout(config.layout, config.encoder_hid_dim)
+            seen += LAYOUT_CHANNELS
+        self.conv_in = nn.Conv2d(seen * patch, widths[0], 3, padding=1)
+        self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
+        self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
+        self.class_embedding = _class_embedding(config, widths[0], time_width)
+        self.add_embedding = TextTimeEmbedding(
+            config.encoder_hid_dim, time_width, config.addition_embed_type_num_heads
+        )
+        self.encoder_hid_proj = nn.Linear(config.encoder_hid_dim, config.cross_attention_dim)
+        self.time_activation = (
+            get_activation(config.time_embedding_act_fn) if config.time_embedding_act_fn else nn.Identity()
+        )
+        if config.transfromer_in_opt:
+            self.transformer_in = TemporalTransformer(
+                widths[0],
+                TRANSFORMER_IN_HEADS,
+                TRANSFORMER_IN_HEAD_WIDTH,
+                config.norm_num_groups,
+            )
+
+        self.down_blocks = nn.ModuleList()
+        skips = [widths[0]]
+        for level, kind in enumerate(config.down_block_types):
+            last = level == levels - 1
+            inputs = [widths[max(level - 1, 0)]] + [widths[level]] * (depths[level] - 1)
+            self.down_blocks.append(
+                Level(
+                    config,
+                    inputs,
+                    widths[level],
+                    head_dims[level],
+                    attention=_has_attention(kind),
+                    only_cross_attention=only_cross[level],
+                    across_space=across_space[level],
+                    resample="none" if last else "down",
+                )
+            )
+            skips += [widths[level]] * (depths[level] + (0 if last else 1))
+
+        self.mid_block = MidBlock(
+            config,
+            widths[-1],
+            head_dims[-1],
+            only_cross_attention=_mid_only_cross(config),
+            across_space=across_space[-1],
+        )
+
+        self.up_blocks = nn.ModuleList()
+        below = widths[-1]
+        for index, kind in enumerate(config.up_block_types):
+            level = levels - 1 - index
+            inputs = []
+            for _ in range(depths[level] + 1):
+                inputs.append(below + skips.pop())
+                below = widths[level]
+            self.up_blocks.append(
+                Level(
+                    config,
+                    inputs,
+                    widths[level],
+                    head_dims[level],
+                    attention=_has_attention(kind),
+                    only_cross_attention=only_cross[level],
+                    across_space=across_space[level],
+                    resample="none" if level == 0 else "up",
+                )
+            )
+
+        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
+        self.conv_activation = get_activation(config.act_fn)
+        self.conv_out = nn.Conv2d(widths[0], config.out_channels * patch, 3, padding=1)
+        if config.residual:
+            nn.init.zeros_(self.conv_out.weight)
+            nn.init.zeros_(self.conv_out.bias)
+
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor | int,
+        encoder_hidden_states: Tensor,
+        class_labels: Tensor | None = None,
+        layout: Tensor | None = None,
+    ) -> Tensor:
+        """Predict the noise of a video.
+
+        Args:
+            sample: (batch, in_channels, frames, height, width); height and width divisible by
+                patch_size x 2^(levels - 1).
+            timestep: 0..999, one for all or (batch,).
+            encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
+            class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
+            layout: (batch, LAYOUT_CHANNELS, frames, height, width), where it is known already, for networks with one.
+        Returns:
+            (batch, out_channels, frames, height, width).
+        """
+        batch, _, num_frames, _, _ = sample.shape
+        condition = sample[:, 3:6]
+        time = self._time_embedding(sample, timestep, encoder_hidden_states, class_labels)
+        time = time.repeat_interleave(num_frames, dim=0)
+        text = self.encoder_hid_proj(encoder_hidden_states).repeat_interleave(num_frames, dim=0)
+
+        if self.config.layout is not None:
+            if layout is None:
+                layout = self.layout_of(encoder_hidden_states, sample.shape[2:])
+            sample = torch.cat([sample, layout.to(sample.dtype)], dim=1)
+        frames = sample.transpose(1, 2).flatten(0, 1)  # (b f) c h w
+        hidden = self.conv_in(functional.pixel_unshuffle(frames, self.config.patch_size))
+        if self.config.transfromer_in_opt:
+            hidden = self.transformer_in(hidden, num_frames)
+        skips = [hidden]
+        for block in self.down_blocks:
+            skips += block.down(skips[-1], time, text, num_frames)
+        hidden = self.mid_block(skips[-1], time, text, num_frames)
+        for block in self.up_blocks:
+            hidden = block.up(hidden, skips, time, text, num_frames)
+        hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
+        hidden = functional.pixel_shuffle(hidden, self.config.patch_size)
+        video = hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
+        return condition + video if self.config.residual else video
+
+    def layout_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
+        """The layout of a text, (batch, LAYOUT_CHANNELS, *size), for a `size` of frames, height and width."""
+        return functional.interpolate(self.layout(text), tuple(size), mode="trilinear")
+
+    def _time_embedding(
+        self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None
+    ) -> Tensor:
+        batch = sample.shape[0]
+        timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch)
+        time = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        if self.class_embedding is not None:
+            if class_labels is None:
+                raise ValueError("this UNet is conditioned on a noise level: class_labels (batch,) is needed")
+            time = time + self.class_embedding(self.time_proj(class_labels).to(sample.dtype))
+        return self.time_activation(time + self.add_embedding(text))
+
+
+class Level(nn.Module):
+    """One resolution of the UNet: per layer resnet, temporal convolution, attention, temporal attention."""
+
+    def __init__(
+        self,
+        config: PixelUNetConfig,
+        in_channels: list[int],
+        channels: int,
+        head_dim: int,
+        *,
+        attention: bool,
+        only_cross_attention: bool,
+        across_space: bool,
+        resample: Resample,
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(_resnet(config, width, channels) for width in in_channels)
+        self.temp_convs = nn.ModuleList(_temporal_convolution(config, channels) for _ in in_channels)
+        if attention:
+            self.attentions = nn.ModuleList(
+                _attention(config, channels, head_dim, only_cross_attention=only_cross_attention)
+                for _ in in_channels
+            )
+            self.temp_attentions = nn.ModuleList(
+                _temporal_attention(config, channels, head_dim, across_space=across_space)
+                for _ in in_channels
+            )
+        self.has_attention = attention
+        if resample != "none":
+            name = "downsamplers" if resample == "down" else "upsamplers"
+            setattr(self, name, nn.ModuleList([_resnet(config, channels, channels, resample=resample)]))
+
+    def down(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> list[Tensor]:
+        """The feature maps after each layer and after downsampling, all kept for the way up."""
+        outputs = []
+        for index in range(len(self.resnets)):
+            hidden = self._layer(index, hidden, time, text, num_frames)
+            outputs.append(hidden)
+        for resnet in getattr(self, "downsamplers", ()):
+            hidden = resnet(hidden, time)
+            outputs.append(hidden)
+        return outputs
+
+    def up(self, hidden: Tensor, skips: list[Tensor], time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        """Each layer takes the feature map kept last on the way down from `skips`."""
+        for index in range(len(self.resnets)):
+            hidden = torch.cat([hidden, skips.pop()], dim=1)
+            hidden = self._layer(index, hidden, time, text, num_frames)
+        for resnet in getattr(self, "upsamplers", ()):
+            hidden = resnet(hidden, time)
+        return hidden
+
+    def _layer(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        hidden = self.temp_convs[index](self.resnets[index](hidden, time), num_frames)
+        if self.has_attention:
+            hidden = self.temp_attentions[index](self.attentions[index](hidden, text), num_frames)
+        return hidden
+
+
+class MidBlock(nn.Module):
+    """The lowest resolution: resnet, then attention and resnet, each followed by its temporal layer."""
+
+    def __init__(
+        self,
+        config: PixelUNetConfig,
+        channels: int,
+        head_dim: int,
+        *,
+        only_cross_attention: bool,
+        across_space: bool,
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            _resnet(config, channels, channels, output_scale=config.mid_block_scale_factor) for _ in range(2)
+        )
+        self.temp_convs = nn.ModuleList(_temporal_convolution(config, channels) for _ in range(2))
+        self.attentions = nn.ModuleList(
+            [_attention(config, channels, head_dim, only_cross_attention=only_cross_attention)]
+        )
+        self.temp_attentions = nn.ModuleList(
+            [_temporal_attention(config, channels, head_dim, across_space=across_space)]
+        )
+
+    def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
+        hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
+        return self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+
+
+def _resnet(
+    config: PixelUNetConfig,
+    in_channels: int,
+    out_channels: int,
+    output_scale: float | None = None,
+    resample: Resample = "none",
+) -> ResnetBlock:
+    return ResnetBlock(
+        in_channels,
+        out_channels,
+        config.block_out_channels[0] * 4,
+        config.norm_num_groups,
+        config.norm_eps,
+        config.act_fn,
+        scale_shift=True,
+        skip_time_act=True,
+        output_scale=config.resnet_out_scale_factor if output_scale is None else output_scale,
+        resample=resample,
+    )
+
+
+def _attention(
+    config: PixelUNetConfig, channels: int, head_dim: int, *, only_cross_attention: bool
+) -> AddedKVAttention:
+    return AddedKVAttention(
+        channels,
+        head_dim,
+        config.cross_attention_dim,
+        config.norm_num_groups,
+        config.cross_attention_norm,
+        only_cross_attention=only_cross_attention,
+    )
+
+
+def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalConvolution:
+    return TemporalConvolution(channels, config.norm_num_groups)
+
+
+def _temporal_attention(
+    config: PixelUNetConfig, channels: int, head_dim: int, *, across_space: bool
+) -> TemporalTransformer:
+    heads = config.temporal_heads or head_dim  # as published: see PixelUNetConfig
+    return TemporalTransformer(
+        channels, heads, channels // heads, config.norm_num_groups, across_space=across_space
+    )
+
+
+def _has_attention(block_type: str) -> bool:
+    if block_type in ("SimpleCrossAttnDownBlock3D", "SimpleCrossAttnUpBlock3D"):
+        return True
+    if block_type in ("ResnetDownsampleBlock3D", "ResnetUpsampleBlock3D"):
+        return False
+    raise ValueError(f"a pixel video UNet has no block {block_type}")
+
+
+def _mid_only_cross(config: PixelUNetConfig) -> bool:
+    if config.mid_block_only_cross_attention is not None:
+        return config.mid_block_only_cross_attention
+    return config.only_cross_attention is True
+
+
+def _class_embedding(config: PixelUNetConfig, width: int, time_width: int) -> TimestepEmbedding | None:
+    if config.class_embed_type is None:
+        return None
+    if config.class_embed_type == "timestep":
+        return TimestepEmbedding(width, time_width, act_fn=config.act_fn)
+    raise ValueError(f'class_embed_type "{config.class_embed_type}" is not known; it may be timestep or null')

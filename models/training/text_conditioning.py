@@ -1,0 +1,39 @@
+"""Text features of a batch of captions, some of them dropped for classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from cascade.models.text.encoders import T5_MAX_TOKENS, ClipPromptEncoder, T5PromptEncoder
+
+
+class CaptionEncoder(nn.Module):
+    """T5 or CLIP as the stages use them (`text`), with gradients where the text encoder learns too."""
+
+    def __init__(self, text: T5PromptEncoder | ClipPromptEncoder) -> None:
+        super().__init__()
+        self.text, self.tokenizer, self.encoder = text, text.tokenizer, text.encoder
+        self.select(trained=False)
+
+    def select(self, *, trained: bool) -> None:
+        """Whether the encoder learns."""
+        self.trained = trained
+        self.encoder.requires_grad_(trained)
+
+    def forward(self, captions: Sequence[str], dropout: float, generator: Generator) -> Tensor:
+        """(batch, tokens, features)."""
+        dropped = torch.rand(len(captions), generator=generator) < dropout
+        texts = ["" if gone else text for text, gone in zip(captions, dropped.tolist(), strict=True)]
+        tokens = self.tokenizer(
+            [self.text.prepared(text) for text in texts],
+            padding="max_length",
+            max_length=min(T5_MAX_TOKENS, self.tokenizer.model_max_length),
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.encoder.device)
+        mask = {"attention_mask": tokens["attention_mask"]} if self.text.masked else {}
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
+            return self.encoder(tokens["input_ids"], **mask).last_hidden_state

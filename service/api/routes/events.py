@@ -1,0 +1,47 @@
+"""`/v1/videos/{id}/events`: what happens to a video, while it happens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from sse_starlette import EventSourceResponse
+
+from cascade.service.access.authentication import Reader
+from cascade.service.api.dependencies import Connected
+from cascade.service.api.event_hub import EventHub
+from cascade.service.api.openapi import problems
+from cascade.service.api.routes.videos import VideoId, existing
+from cascade.service.problems import ApiError
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+PING_S = 15
+
+
+@router.get(
+    "/{video_id}/events",
+    response_class=EventSourceResponse,
+    responses=problems(401, 403, 404, 422, 503)
+    | {200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}},
+)
+async def video_events(
+    video_id: VideoId,
+    caller: Reader,
+    conveyor: Connected,
+    request: Request,
+    last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
+) -> EventSourceResponse:
+    """Server-sent events from the beginning, or behind `Last-Event-ID`; the stream ends with the video.
+
+    `stage.started`, `stage.progress`, `stage.completed` (its preview is there), `stage.requeued`, and `video.queued`,
+    `video.completed`, `video.failed`, `video.cancelled`.
+    """
+    after = last_event_id or "0-0"
+    milliseconds, _, number = after.partition("-")
+    if not (milliseconds.isdecimal() and number.isdecimal() and after.isascii() and len(after) <= 40):
+        raise ApiError(422, f'"{after}" is no id of an event', "last-event-id")
+    await run_in_threadpool(existing, conveyor, video_id, caller)
+    hub: EventHub = request.app.state.events
+    return EventSourceResponse(hub.listen(video_id, after), ping=PING_S)

@@ -1,0 +1,71 @@
+"""What happens to a job, as events in a Redis stream of its own, written with the record they tell of.
+
+A second stream, for all jobs, only says which job has something new: one reader of it can wake many listeners.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cascade.workers.jobs.record import Job, JobStatus, StageRecord, StageStatus
+
+NEWS = "cascade:news"
+NEWS_KEPT = 10_000
+EVENTS_KEPT = 5_000
+
+
+@dataclass(frozen=True)
+class Event:
+    """`type` is `video.*` or `stage.*`; `data` is what a client needs to know of it."""
+
+    type: str
+    data: dict[str, Any]
+
+
+def events_key(job_id: str) -> str:
+    return f"cascade:job:{job_id}:events"
+
+
+def events_between(before: Job | None, after: Job) -> Iterator[Event]:
+    """What a client should hear of a change of the record."""
+    for index, stage in enumerate(after.stages):
+        previous = before.stages[index] if before is not None else StageRecord(stage.kind, stage.steps)
+        yield from _stage_events(previous, stage)
+    if before is None or before.status is not after.status:
+        data: dict[str, Any] = {"id": after.id, "status": after.status}
+        if after.failure is not None:
+            data["error"] = {"code": after.failure.code, "message": after.failure.message}
+        if after.status is not JobStatus.IN_PROGRESS:
+            yield Event(f"video.{after.status}", data)
+
+
+def _stage_events(before: StageRecord, after: StageRecord) -> Iterator[Event]:
+    stage = {"stage": str(after.kind)}
+    if before.status is not after.status:
+        if after.status is StageStatus.IN_PROGRESS:
+            yield Event("stage.started", stage | {"attempt": after.attempts, "worker": after.worker})
+        elif after.status is StageStatus.COMPLETED:
+            yield Event("stage.completed", stage | {"gpu_seconds": after.gpu_s, "reused": after.reused})
+        elif before.status is StageStatus.IN_PROGRESS and after.status is StageStatus.QUEUED:
+            yield Event("stage.requeued", stage)
+    elif after.status is StageStatus.IN_PROGRESS and before.step != after.step:
+        yield Event("stage.progress", stage | {"step": after.step, "steps": after.steps})
+
+
+def publish(pipe: Any, before: Job | None, after: Job, ttl_s: int) -> None:
+    """Add the events of a change to a transaction."""
+    events = list(events_between(before, after))
+    for event in events:
+        fields = {"type": event.type, "data": json.dumps(event.data)}
+        pipe.xadd(events_key(after.id), fields, maxlen=EVENTS_KEPT)
+    if events:
+        pipe.expire(events_key(after.id), ttl_s)
+        announce(pipe, after.id)
+
+
+def announce(pipe: Any, job_id: str) -> None:
+    """Tell who listens that there is news of a job."""
+    pipe.xadd(NEWS, {"job": job_id}, maxlen=NEWS_KEPT)
