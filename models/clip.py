@@ -1,8 +1,9 @@
-"""What stages exchange: clips of frames and the embeddings of a prompt."""
+"""What stages exchange: clips of pixels, latents, and the embeddings of a prompt."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Clip:
-    """A batch of videos between two stages.
+    """A batch of videos in pixel space.
 
     Attributes:
         frames: float tensor (batch, frames, channels, height, width); pixel values in [-1, 1], not clamped
@@ -22,16 +23,57 @@ class Clip:
     fps: int
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 5 or not self.frames.is_floating_point():
-            raise ValueError(
-                f"a clip is a float tensor (batch, frames, channels, height, width); "
-                f"got {self.frames.dtype} of shape {tuple(self.frames.shape)}"
-            )
+        _check_axes("a clip", self.frames)
+
+    def split(self) -> tuple[Clip, ...]:
+        """Its videos, each as a batch of one."""
+        return tuple(replace(self, frames=video[None]) for video in self.frames)
 
     def to_uint8(self) -> Tensor:
         """8-bit frames (batch, frames, height, width, channels), -1 as 0 and 1 as 255, clamped."""
         scaled = (self.frames.float().clamp(-1, 1) + 1) * 127.5
         return scaled.round().to(torch.uint8).permute(0, 1, 3, 4, 2)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the first video as H.264 MP4; missing folders are made.
+
+        Raises:
+            ValueError: the name does not end in `.mp4`.
+        """
+        from cascade.models.media.video import write_mp4
+
+        path = Path(path)
+        if path.suffix.lower() != ".mp4":
+            raise ValueError(f'"{path.name}" does not end in .mp4, the one format that clips are saved in')
+        write_mp4(self, path)
+        return path
+
+
+@dataclass(frozen=True)
+class Latents:
+    """A batch of videos in the latent space of an autoencoder.
+
+    Attributes:
+        latents: float tensor (batch, frames, channels, height, width), scaled as the autoencoder's own latents are
+            for diffusion (about unit variance).
+        fps: frames per second.
+        autoencoder: the checkpoint whose autoencoder decodes them.
+    """
+
+    latents: Tensor
+    fps: int
+    autoencoder: str
+
+    def __post_init__(self) -> None:
+        _check_axes("latents", self.latents)
+
+    def split(self) -> tuple[Latents, ...]:
+        """Its videos, each as a batch of one."""
+        return tuple(replace(self, latents=video[None]) for video in self.latents)
+
+
+Output = Clip | Latents
+"""What a stage hands to the next one."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +87,11 @@ class PromptEmbeddings:
 
     prompt: Tensor
     negative: Tensor
+
+
+def _check_axes(what: str, values: Tensor) -> None:
+    if values.ndim != 5 or not values.is_floating_point():
+        raise ValueError(
+            f"{what}: expected a float tensor (batch, frames, channels, height, width); "
+            f"got {values.dtype} of shape {tuple(values.shape)}"
+        )

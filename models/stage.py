@@ -1,23 +1,29 @@
-"""What a stage is to the rest of the cascade: a pure function from tensors to a clip."""
+"""What a stage is to the rest of the cascade: a pure function from tensors to a clip or to latents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, Self, TypeVar
 
 from torch import Tensor
 
-from cascade.models.clip import Clip, PromptEmbeddings
-from cascade.models.presets.table import StageSpec
+from cascade.models.checkpoints.files import Requirement
+from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip, Latents, Output, PromptEmbeddings
+from cascade.models.diffusion.sampling import OnStep as OnStep
+from cascade.models.errors import StageInputError
+from cascade.models.media.latent_preview import linear_preview
+from cascade.models.presets.spec import StageOptions, StageSpec
+from cascade.models.runtime.execution import Execution
 from cascade.models.text.encoders import PromptEncoder
 
-OnStep = Callable[[int, int], None]
-"""Called after denoising step k of n; raising inside it stops the stage between two steps."""
+OptionsT = TypeVar("OptionsT", bound=StageOptions)
 
 
 @dataclass(frozen=True)
-class StageInputs:
+class StageInputs(Generic[OptionsT]):
     """All that a stage's output depends on, beside its checkpoint.
 
     Attributes:
@@ -25,35 +31,49 @@ class StageInputs:
         prompt, negative_prompt: as the user wrote them; most stages only read the embeddings.
         embeddings: of both, by the stage's text encoder.
         seeds: one per video of the batch; a seed fixes its video whatever else is in the batch.
-        clip: the previous stage's output, batch of len(seeds); None for the first stage.
-        motion: an adapter for keyframes (`cascade.models.families.show1.motion`); other stages leave it alone.
+        previous: the previous stage's output, batch of len(seeds); None for the first stage.
+        motion: tensors of a motion adapter by name, for a stage whose options take one.
     """
 
-    spec: StageSpec
+    spec: StageSpec[OptionsT]
     prompt: str
     negative_prompt: str
     embeddings: PromptEmbeddings
     seeds: tuple[int, ...]
-    clip: Clip | None = None
+    previous: Output | None = None
     motion: Mapping[str, Tensor] | None = None
 
-    def previous_frames(self, num_frames: int) -> Tensor:
-        """The previous stage's frames (batch, num_frames, channels, height, width).
+    def previous_frames(self, num_frames: int | None = None) -> Tensor:
+        """The previous stage's pixels (batch, num_frames, channels, height, width) in [-1, 1].
 
         Raises:
-            ValueError: there are none, or not as many as the stage needs.
+            StageInputError: there are none, or not as many frames as the stage needs (None takes any number).
         """
-        expected = (len(self.seeds), num_frames)
-        if self.clip is None or self.clip.frames.shape[:2] != expected:
-            got = "no clip" if self.clip is None else f"a clip of shape {tuple(self.clip.frames.shape)}"
-            raise ValueError(
-                f"stage {self.spec.kind} needs {expected[0]} videos of {num_frames} frames; got {got}"
+        frames = self.previous.frames if isinstance(self.previous, Clip) else None
+        return self._expected("frames", frames, num_frames)
+
+    def previous_latents(self, num_frames: int | None = None) -> Tensor:
+        """The previous stage's latents (batch, num_frames, channels, height, width), scaled for diffusion.
+
+        Raises:
+            StageInputError: as `previous_frames`.
+        """
+        latents = self.previous.latents if isinstance(self.previous, Latents) else None
+        return self._expected("latent frames", latents, num_frames)
+
+    def _expected(self, what: str, values: Tensor | None, num_frames: int | None) -> Tensor:
+        videos = len(self.seeds)
+        if values is None or values.shape[0] != videos or num_frames not in (None, values.shape[1]):
+            got = "none" if values is None else f"a tensor of shape {tuple(values.shape)}"
+            number = "any number of" if num_frames is None else num_frames
+            raise StageInputError(
+                f"stage {self.spec.name} needs {videos} videos of {number} {what}; got {got}"
             )
-        return self.clip.frames
+        return values
 
 
-class Stage(Protocol):
-    """One loaded stage. Made by `cascade.models.families.registry.load_stage`.
+class Stage(ABC, Generic[OptionsT]):
+    """One loaded stage. Made by `models.families.registry.load_stage`.
 
     Attributes:
         text: the encoder that the stage's spec names.
@@ -61,6 +81,27 @@ class Stage(Protocol):
 
     text: PromptEncoder
 
-    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
-        """Run the stage: a clip of len(inputs.seeds) videos of the spec's frames, height, width and fps."""
-        ...
+    @classmethod
+    @abstractmethod
+    def load(cls, spec: StageSpec[OptionsT], checkpoints: Checkpoints, execution: Execution) -> Self:
+        """Load the stage's networks. Raises CheckpointError naming what is missing."""
+
+    @classmethod
+    @abstractmethod
+    def requirements(cls, spec: StageSpec[OptionsT]) -> tuple[Requirement, ...]:
+        """The checkpoints that `load` reads."""
+
+    @abstractmethod
+    def __call__(self, inputs: StageInputs[OptionsT], on_step: OnStep) -> Output:
+        """Run the stage: len(inputs.seeds) videos of the spec's frames and fps.
+
+        Raises:
+            StageInputError: the previous stage's output is not what this stage needs.
+        """
+
+    def preview(self, latents: Latents) -> Clip:
+        """What the stage's latents look like, for people: a linear preview, or the stage's own decoder."""
+        return linear_preview(latents)
+
+
+AnyStage = Stage[Any]

@@ -1,4 +1,4 @@
-"""Checkpoints as files: what a preset needs, where it is, and whether every tensor and checksum is right."""
+"""Checkpoints as files: where they are, and whether every tensor and checksum is right."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 import pickle
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,62 +18,35 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.errors import CheckpointError
-from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
-from cascade.models.families.show1.pixel_unet import PixelVideoUNet
-from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
-from cascade.models.presets.table import (
-    ExpertTranslationOptions,
-    Preset,
-    StageSpec,
-    SuperResolutionOptions,
-    TextToVideoOptions,
-    VideoToVideoOptions,
-)
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 CHECKSUMS = "SHA256SUMS"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
 WEIGHTS = "diffusion_pytorch_model"
-UNET_CLASSES: dict[type, Any] = {PixelUNetConfig: PixelVideoUNet, LatentUNetConfig: LatentVideoUNet}
 
 
 @dataclass(frozen=True)
-class Needed:
-    """A checkpoint that a preset needs, with the parts it must have and its UNet's configuration class."""
+class Requirement:
+    """A checkpoint that a stage reads.
+
+    Attributes:
+        name: a directory below the checkpoints folder, or a hub name.
+        parts: the folders that it must have.
+        networks: the class of the network in a part, for those of this project: `verify` compares every tensor.
+        optional: the stage can do without it.
+    """
 
     name: str
     parts: tuple[str, ...]
-    unet: type | None = None
+    networks: Mapping[str, type[CheckpointNetwork]] = field(default_factory=dict)
     optional: bool = False
 
 
-def needed_by(preset: Preset) -> list[Needed]:
-    """What the stages of a preset load, each checkpoint once, in order."""
-    found: dict[str, Needed] = {}
-    for spec in preset.stages:
-        found[spec.checkpoint] = _stage_checkpoint(spec)
-        options = spec.options
-        if isinstance(options, SuperResolutionOptions) and options.first_frame is not None:
-            name = options.first_frame.checkpoint
-            found[name] = Needed(name, ("unet", "scheduler", "image_noising_scheduler"), optional=True)
-    return list(found.values())
-
-
-def _stage_checkpoint(spec: StageSpec) -> Needed:
-    if isinstance(spec.options, TextToVideoOptions | VideoToVideoOptions):
-        return Needed(spec.checkpoint, ("scheduler", "vae", "text_encoder", "tokenizer"))
-    latent = isinstance(spec.options, ExpertTranslationOptions)
-    parts = ["unet"]
-    parts += ["scheduler"] if spec.schedule is None else []
-    parts += ["vae"] if latent else []
-    parts += ["text_encoder", "tokenizer"] if spec.text_encoder == spec.checkpoint else []
-    return Needed(spec.checkpoint, tuple(parts), LatentUNetConfig if latent else PixelUNetConfig)
-
-
 def locate(folder: Path, name: str) -> Path | None:
-    """Where a checkpoint is on this machine: below `folder`, shipped, or in the hub's cache; None if nowhere."""
+    """Find a checkpoint on this machine: below `folder`, shipped, or in the hub's cache. None if it is nowhere."""
     for place in (folder / name, SHIPPED / name):
         if place.is_dir():
             return place
@@ -83,13 +57,13 @@ def locate(folder: Path, name: str) -> Path | None:
 
 
 def hub_snapshot(name: str, *, local_files_only: bool = False) -> Path:
-    """The folder of a hub repository, downloaded if need be (progress bar, goes on where it was cut off).
+    """Return the folder of a hub repository, downloaded if need be (with a progress bar; resumes an interrupted download).
 
     Weights in PyTorch's own format are taken only where a part has no safetensors.
     """
 
     def snapshot(*patterns: str) -> Path:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local_files_only))
+        return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=local_files_only))
 
     path = snapshot(*HUB_FILES)
     bare = [
@@ -98,27 +72,28 @@ def hub_snapshot(name: str, *, local_files_only: bool = False) -> Path:
     return snapshot(*HUB_FILES, *(f"{part}/*.bin" for part in bare)) if bare else path
 
 
-def verify(path: Path, needed: Needed) -> list[str]:
-    """What is wrong with a checkpoint, in words; nothing if all is right."""
-    faults = [f"{part}/ is missing" for part in needed.parts if not (path / part).is_dir()]
-    if needed.unet is not None and (path / "unet").is_dir():
-        faults += _unet_faults(path / "unet", needed.unet)
+def verify(path: Path, requirement: Requirement) -> list[str]:
+    """Say in words what is wrong with a checkpoint: parts, tensors, checksums. An empty list if all is right."""
+    faults = [f"{part}/ is missing" for part in requirement.parts if not (path / part).is_dir()]
+    for part, network in requirement.networks.items():
+        if (path / part).is_dir():
+            faults += _network_faults(path / part, network)
     return faults + _checksum_faults(path)
 
 
-def _unet_faults(folder: Path, config_class: Any) -> list[str]:
+def _network_faults(folder: Path, kind: type[CheckpointNetwork]) -> list[str]:
     try:
-        config = config_class.from_dict(read_json(folder / "config.json"))
-        shapes = weight_shapes(folder)
+        config = read_json(folder / "config.json")
+        with torch.device("meta"):
+            network = kind.from_config(config)
+        shapes = {kind.weight_name(name): shape for name, shape in weight_shapes(folder).items()}
     except (CheckpointError, SafetensorError, ValueError, TypeError) as error:
-        return [f"unet/: {error}"]
-    with torch.device("meta"):
-        network = UNET_CLASSES[config_class](config)
-    return [f"unet/: {fault}" for fault in misfits(network, shapes)]
+        return [f"{folder.name}/: {error}"]
+    return [f"{folder.name}/: {fault}" for fault in misfits(network, shapes)]
 
 
 def _checksum_faults(path: Path) -> list[str]:
-    """Files that differ from `SHA256SUMS`, or, in the hub's cache, from the digest they are named by."""
+    """Find files that differ from `SHA256SUMS`, or, in the hub's cache, from the digest they are named by."""
     expected: dict[str, str] = {}
     if (path / CHECKSUMS).is_file():
         for line in (path / CHECKSUMS).read_text().splitlines():
@@ -137,7 +112,7 @@ def _checksum_faults(path: Path) -> list[str]:
 
 
 def misfits(network: nn.Module, shapes: dict[str, tuple[int, ...]]) -> list[str]:
-    """Tensors that are missing, unexpected or of another shape than the network's."""
+    """Name the tensors that are missing, unexpected or of another shape than the network's."""
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     faults = [f"missing {name} {expected[name]}" for name in sorted(expected.keys() - shapes.keys())]
     faults += [f"unexpected {name} {shapes[name]}" for name in sorted(shapes.keys() - expected.keys())]
@@ -160,7 +135,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a network. Raises CheckpointError naming what was looked for."""
+    """Read all tensors of a network by their names in the files. Raises CheckpointError naming the files it looked for."""
     weights: dict[str, Tensor] = {}
     for file in weight_files(folder):
         weights |= _read_tensors(file)
@@ -178,8 +153,8 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of all tensors, from the files' headers."""
-    shapes = {}
+    """Read the shapes of all tensors from the files' headers."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder):
         if file.suffix != ".safetensors":
             shapes |= {name: tuple(tensor.shape) for name, tensor in _read_tensors(file).items()}
@@ -191,7 +166,10 @@ def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Shards listed in an index, or one file: safetensors before PyTorch's format, full before half precision."""
+    """Find the weights of a network: the shards of an index, or one file.
+
+    Safetensors come before PyTorch's format, full before half precision.
+    """
     index = folder / f"{WEIGHTS}.safetensors.index.json"
     if index.is_file():
         files = [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]

@@ -22,10 +22,9 @@ from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5Enc
 from transformers.utils import logging as transformers_logging
 
 from cascade.models.checkpoints.files import SHIPPED, hub_snapshot, misfits, read_json, read_weights
+from cascade.models.checkpoints.network import CheckpointNetwork, own_names
+from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.errors import CheckpointError
-from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
-from cascade.models.families.show1.pixel_unet import PixelVideoUNet
-from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 from cascade.models.runtime.device import place, resolve_device, resolve_dtype, text_execution
 from cascade.models.runtime.execution import Execution
 from cascade.models.text.encoders import ClipPromptEncoder, T5PromptEncoder
@@ -42,7 +41,7 @@ SCHEDULERS = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
-Network = TypeVar("Network", bound=nn.Module)
+NetworkT = TypeVar("NetworkT", bound=CheckpointNetwork)
 
 
 class Checkpoints:
@@ -73,7 +72,7 @@ class Checkpoints:
             ) from error
 
     def available(self, name: str) -> bool:
-        """Whether an optional checkpoint is to be had; says so where it is not."""
+        """Return whether an optional checkpoint can be found; log a warning if not."""
         try:
             self.path(name)
         except CheckpointError as error:
@@ -82,22 +81,22 @@ class Checkpoints:
         return True
 
     def has(self, name: str, part: str) -> bool:
-        """Whether the checkpoint has the part, such as `vae`."""
+        """Return whether the checkpoint has the part, such as `vae`."""
         return (self.path(name) / part).is_dir()
 
-    def pixel_unet(self, name: str, execution: Execution) -> PixelVideoUNet:
-        folder = self._part(name, "unet")
-        config = PixelUNetConfig.from_dict(read_json(folder / "config.json"))
+    def network(self, name: str, kind: type[NetworkT], execution: Execution, part: str = "unet") -> NetworkT:
+        """One of the project's networks, in the precision and where `execution` says, ready for inference."""
+        folder = self._part(name, part)
+        config = read_json(folder / "config.json")
         with torch.device("meta"):
-            unet = PixelVideoUNet(config)
-        return _with_weights(unet, folder, execution)
-
-    def latent_unet(self, name: str, execution: Execution) -> LatentVideoUNet:
-        folder = self._part(name, "unet")
-        config = LatentUNetConfig.from_dict(read_json(folder / "config.json"))
-        with torch.device("meta"):
-            unet = LatentVideoUNet(config)
-        return _with_weights(unet, folder, execution)
+            network = kind.from_config(config)
+        weights = own_names(kind, read_weights(folder))
+        check_weights(network, weights, folder)
+        network.load_state_dict(weights, strict=True, assign=True)
+        network = place(network.to(resolve_dtype(execution)), execution)
+        if execution.compile:
+            network.compile()
+        return network
 
     def image_unet(self, name: str, execution: Execution) -> UNet2DConditionModel:
         return _pretrained(UNet2DConditionModel, self._part(name, "unet"), execution)
@@ -108,14 +107,15 @@ class Checkpoints:
             vae.enable_tiling()
         return vae
 
-    def scheduler(self, name: str, part: str = "scheduler") -> Any:
+    def scheduler(self, name: str, part: str = "scheduler") -> Scheduler:
         """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
         file = self._part(name, part) / "scheduler_config.json"
         config = read_json(file)
         kind = config.get("_class_name")
         if kind not in SCHEDULERS:
             raise CheckpointError(f'{file}: scheduler "{kind}" is not one of {", ".join(SCHEDULERS)}')
-        return getattr(diffusers, kind).from_config(config)
+        scheduler: Scheduler = getattr(diffusers, kind).from_config(config)
+        return scheduler
 
     def t5(self, name: str, execution: Execution, *, clean: bool = False) -> T5PromptEncoder:
         """T5, with IF's caption cleaning where `clean` says so."""
@@ -150,16 +150,6 @@ class Checkpoints:
         if not folder.is_dir():
             raise CheckpointError(f'checkpoint "{name}" has no {part}/: looked in {folder.parent}')
         return folder
-
-
-def _with_weights(unet: Network, folder: Path, execution: Execution) -> Network:
-    weights = read_weights(folder)
-    check_weights(unet, weights, folder)
-    unet.load_state_dict(weights, strict=True, assign=True)
-    placed = place(unet.to(resolve_dtype(execution)), execution)
-    if execution.compile:
-        placed.compile()
-    return placed
 
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:

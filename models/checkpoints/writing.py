@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
-from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from cascade.models.families.show1.latent_unet import LatentUNetConfig
-from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.checkpoints.network import CheckpointNetwork
 
 
-def write_unet(
+def write_network(
+    folder: Path, network: CheckpointNetwork, dtype: torch.dtype = torch.float32, part: str = "unet"
+) -> None:
+    """Write `folder/part`: the network's configuration, and its weights in the precision `dtype`."""
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / part / "config.json").write_text(json.dumps(network.config_json(), indent=2))
+    weights = {name: tensor.detach().to("cpu", dtype) for name, tensor in network.state_dict().items()}
+    save_file(weights, folder / part / "diffusion_pytorch_model.safetensors")
+
+
+def write_text(
     folder: Path,
-    unet: nn.Module,
-    config: PixelUNetConfig | LatentUNetConfig,
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write `folder/unet`: its configuration, and its weights in the precision `dtype`."""
-    (folder / "unet").mkdir(parents=True, exist_ok=True)
-    written = {"_class_name": "UNet3DConditionModel"} | asdict(config)
-    (folder / "unet" / "config.json").write_text(json.dumps(written, indent=2))
-    weights = {name: tensor.detach().to("cpu", dtype) for name, tensor in unet.state_dict().items()}
-    save_file(weights, folder / "unet" / "diffusion_pytorch_model.safetensors")
-
-
-def write_text(folder: Path, encoder: Any, tokenizer: Any, dtype: torch.dtype = torch.float32) -> None:
     """Write `folder/text_encoder` and `folder/tokenizer`."""
-    kept = encoder.dtype
+    previous = encoder.dtype
     encoder.to(dtype).save_pretrained(folder / "text_encoder")
-    encoder.to(kept)
+    encoder.to(previous)
     tokenizer.save_pretrained(folder / "tokenizer")
 
 
-def write_vae(folder: Path, vae: Any, dtype: torch.dtype = torch.float32) -> None:
+def write_vae(folder: Path, vae: AutoencoderKL, dtype: torch.dtype = torch.float32) -> None:
     """Write `folder/vae`."""
-    kept = vae.dtype
+    previous = vae.dtype
     vae.to(dtype).save_pretrained(folder / "vae")
-    vae.to(kept)
+    vae.to(previous)
     file = folder / "vae" / "config.json"
     config = json.loads(file.read_text())
     config.pop("_name_or_path", None)  # where it was loaded from: a folder of whoever trained it
@@ -49,4 +48,5 @@ def write_vae(folder: Path, vae: Any, dtype: torch.dtype = torch.float32) -> Non
 
 
 def write_index(folder: Path, *parts: str) -> None:
+    """Write `folder/model_index.json`, which names the checkpoint's parts."""
     (folder / "model_index.json").write_text(json.dumps({"parts": parts}, indent=2))

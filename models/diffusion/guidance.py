@@ -1,4 +1,4 @@
-"""Classifier-free guidance with a learned variance (Show-1's published settings)."""
+"""Classifier-free guidance (Ho and Salimans, 2022), also of networks that learn the variance (Nichol and Dhariwal, 2021)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from cascade.models.diffusion.sampling import Predict
 def guide(negative: Tensor, positive: Tensor, guidance_scale: float, sample_channels: int) -> Tensor:
     """Move the prediction away from the negative prompt: negative + scale · (positive - negative).
 
-    Channels beyond `sample_channels` are the learned variance, taken from the positive prompt as it is.
+    Equation 6 of Ho and Salimans (2022), with scale = 1 + w and a negative prompt in the place of none.
+
+    Args:
+        negative, positive: predictions (batch, channels, frames, height, width) for the two prompts. Channels beyond
+            `sample_channels` are the learned variance, taken from the positive prompt as it is.
+        guidance_scale: 1 is no guidance.
+    Returns:
+        A prediction of the same shape.
     """
     noise = negative[:, :sample_channels]
     noise = noise + guidance_scale * (positive[:, :sample_channels] - noise)
@@ -26,7 +33,7 @@ def guided_predictor(
     condition: Tensor | None = None,
     class_labels: Tensor | None = None,
 ) -> Predict:
-    """A `Predict` that runs `unet` on the prompt, and on the negative prompt unless the scale is 1.
+    """Make a `Predict` that runs `unet` on the prompt, and on the negative prompt unless the scale is 1.
 
     Args:
         unet: takes (sample, timestep, encoder_hidden_states[, class_labels]).
@@ -45,11 +52,13 @@ def guided_predictor(
         text = torch.cat([embeddings.negative.expand(batch, -1, -1), positive])
         labels = None if class_labels is None else class_labels.repeat(2)
         both = run(torch.cat([inputs, inputs]), timestep, text, labels)
-        return guide(*both.chunk(2), guidance_scale, sample.shape[1])
+        negative, positive = both.chunk(2)
+        return guide(negative, positive, guidance_scale, sample.shape[1])
 
     def run(inputs: Tensor, timestep: Tensor, text: Tensor, labels: Tensor | None) -> Tensor:
         extra = {} if labels is None else {"class_labels": labels.to(device)}
         inputs, text = inputs.to(device, dtype), text.to(device, dtype)
-        return unet(inputs, timestep.to(device), text, **extra).float()
+        prediction: Tensor = unet(inputs, timestep.to(device), text, **extra)
+        return prediction.float()
 
     return predict

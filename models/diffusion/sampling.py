@@ -7,46 +7,47 @@ its own seed alone, not on its neighbours in the batch.
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Generator, Tensor
 
-from cascade.models.stage import OnStep
+from cascade.models.diffusion.schedules import Scheduler, takes_generator
+
+OnStep = Callable[[int, int], None]
+"""Called after denoising step k of n; raising inside it stops the stage between two steps."""
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """Predicts noise (or v) of `sample` (batch, channels, frames, height, width) at a timestep."""
 
 
 def seeded_generators(seeds: Sequence[int]) -> list[Generator]:
-    """One CPU generator per video."""
+    """Make one CPU generator per video."""
     return [Generator().manual_seed(seed) for seed in seeds]
 
 
 def draw_noise(shape: tuple[int, ...], generators: Sequence[Generator], device: torch.device) -> Tensor:
-    """Standard normal noise (len(generators), *shape), each video's from its own generator."""
+    """Draw standard normal noise (len(generators), *shape), each video's from its own generator."""
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(device)
 
 
 def denoise(
     predict: Predict,
     sample: Tensor,
-    scheduler: Any,
+    scheduler: Scheduler,
     timesteps: Tensor,
     generators: Sequence[Generator],
     on_step: OnStep,
 ) -> Tensor:
-    """Run the reverse diffusion over `timesteps` (Show-1, section 3.1).
+    """Run the reverse diffusion over `timesteps` (Ho et al., 2020, algorithm 2; Show-1, section 3.1).
 
     The network sees the whole batch at once; the scheduler steps each video by itself, with the video's own
-    generator and with frames as its batch, so that dynamic thresholds are per frame.
+    generator and with frames as its batch, so that dynamic thresholds (Saharia et al., 2022, section 2.3) are per frame.
 
     Args:
         predict: returns (batch, channels or 2·channels, frames, height, width); the second half is the
-            learned variance.
+            learned variance (Nichol and Dhariwal, 2021, equation 15).
         sample: noise to start from, (batch, channels, frames, height, width), float32.
         scheduler: a diffusers scheduler whose timesteps are set.
         timesteps: of the scheduler, the ones to run.
@@ -69,19 +70,20 @@ def denoise(
 
 
 def _step(
-    scheduler: Any, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator
+    scheduler: Scheduler, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator
 ) -> Tensor:
-    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
-    stepped = scheduler.step(
+    """One step of one video (channels, frames, height, width), its frames as the scheduler's batch."""
+    stepped: Tensor = scheduler.step(
         rearrange(prediction, "c f h w -> f c h w"),
         timestep,
         rearrange(video, "c f h w -> f c h w"),
         return_dict=False,
-        **({"generator": generator} if takes_generator else {}),
+        **({"generator": generator} if takes_generator(type(scheduler)) else {}),
     )[0]
     return rearrange(stepped, "f c h w -> c f h w")
 
 
-def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Any) -> Tensor:
+def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Scheduler) -> Tensor:
+    """Cut off the second half of the channels, a learned variance, where the scheduler does not use it."""
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
     return prediction if learned else prediction[:, : sample.shape[1]]

@@ -10,16 +10,22 @@ from torch.nn import functional
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Scaled dot-product attention of (batch, tokens, heads·width) tensors, heads split and joined again."""
+    """Attend by scaled dot products (Vaswani et al., 2017, equation 1); (batch, tokens, heads·width) tensors."""
     query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (query, key, value))
     learning_on_cpu = query.device.type == "cpu" and query.requires_grad
     mix = plain_attention if learning_on_cpu else functional.scaled_dot_product_attention
-    return rearrange(mix(query, key, value), "b h n d -> b n (h d)")
+    joined: Tensor = rearrange(mix(query, key, value), "b h n d -> b n (h d)")
+    return joined
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """On a CPU the backward pass of the fused kernel is several times as slow as that of two products."""
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    """Attend by two products: on a CPU the backward pass of the fused kernel is several times as slow.
+
+    Args:
+        query, key, value: (batch, heads, tokens, width).
+    """
+    scale: float = query.shape[-1] ** -0.5
+    scores = (query * scale) @ key.transpose(-1, -2)
     return scores.softmax(dim=-1).to(value.dtype) @ value
 
 
@@ -36,9 +42,11 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(inner, width)])
 
     def forward(self, hidden: Tensor, context: Tensor | None = None) -> Tensor:
+        """hidden (batch, tokens, width), context (batch, context tokens, context_width) to (batch, tokens, width)."""
         context = hidden if context is None else context
-        mixed = attend(self.to_q(hidden), self.to_k(context), self.to_v(context), self.heads)
-        return self.to_out[0](mixed)
+        mixed: Tensor = attend(self.to_q(hidden), self.to_k(context), self.to_v(context), self.heads)
+        mixed = self.to_out[0](mixed)
+        return mixed
 
 
 class TransformerBlock(nn.Module):
@@ -54,9 +62,11 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(width, activation_fn="geglu")
 
     def forward(self, hidden: Tensor, context: Tensor | None = None) -> Tensor:
+        """hidden (batch, tokens, width), context (batch, context tokens, context_width) to (batch, tokens, width)."""
         hidden = hidden + self.attn1(self.norm1(hidden))
         hidden = hidden + self.attn2(self.norm2(hidden), context)
-        return hidden + self.ff(self.norm3(hidden))
+        hidden = hidden + self.ff(self.norm3(hidden))
+        return hidden
 
 
 class SpatialTransformer(nn.Module):
@@ -78,7 +88,8 @@ class SpatialTransformer(nn.Module):
         sequence = self.proj_in(rearrange(self.norm(hidden), "b c h w -> b (h w) c"))
         for block in self.transformer_blocks:
             sequence = block(sequence, context)
-        return hidden + rearrange(self.proj_out(sequence), "b (h w) c -> b c h w", h=height, w=width)
+        mixed: Tensor = rearrange(self.proj_out(sequence), "b (h w) c -> b c h w", h=height, w=width)
+        return hidden + mixed
 
 
 class AddedKVAttention(nn.Module):
@@ -128,7 +139,7 @@ class AddedKVAttention(nn.Module):
         if not self.only_cross_attention:
             key = torch.cat([key, self.to_k(pixels)], dim=1)
             value = torch.cat([value, self.to_v(pixels)], dim=1)
-        mixed = self.to_out[0](attend(self.to_q(pixels), key, value, self.heads))
+        mixed: Tensor = self.to_out[0](attend(self.to_q(pixels), key, value, self.heads))
         return hidden + rearrange(mixed, "b (h w) c -> b c h w", h=height, w=width)
 
 

@@ -37,7 +37,8 @@ def resolve_dtype(execution: Execution) -> torch.dtype:
     """`auto` is bfloat16 on cuda and float32 on the CPU."""
     if execution.dtype == "auto":
         return torch.bfloat16 if resolve_device(execution).type == "cuda" else torch.float32
-    return getattr(torch, execution.dtype)
+    dtype: torch.dtype = getattr(torch, execution.dtype)
+    return dtype
 
 
 def place(network: Network, execution: Execution) -> Network:
@@ -57,10 +58,13 @@ def place(network: Network, execution: Execution) -> Network:
 @contextmanager
 def resident(network: nn.Module, execution: Execution) -> Iterator[None]:
     """Have an offloaded network on its device while it is used, and only then."""
-    if execution.offload == "model":
-        network.to(resolve_device(execution))
-    yield
-    if execution.offload == "model":
+    if execution.offload != "model":
+        yield
+        return
+    network.to(resolve_device(execution))
+    try:
+        yield
+    finally:  # a cancelled stage ends by an exception, and must not keep the device's memory
         network.to("cpu")
 
 

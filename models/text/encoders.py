@@ -64,7 +64,7 @@ class T5PromptEncoder:
         return _embeddings(features)
 
     def prepared(self, text: str) -> str:
-        """What the tokenizer is given of a text."""
+        """Clean a text as the tokenizer expects it."""
         return clean_caption(clean_caption(text)) if self.clean else text.lower().strip()
 
 
@@ -83,18 +83,22 @@ class ClipPromptEncoder:
         return _embeddings(features)
 
     def prepared(self, text: str) -> str:
-        """What the tokenizer is given of a text: all of it, as it is."""
+        """Return the text as it is: CLIP's tokenizer cleans it itself."""
         return text
 
 
 def _tokenize(tokenizer: Any, texts: list[str], max_tokens: int) -> dict[str, Tensor]:
+    """Return `input_ids` and `attention_mask`, each (len(texts), max_tokens)."""
     lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
     if max(lengths) > max_tokens:
         logger.warning("a prompt of %d tokens is cut to the %d the encoder takes", max(lengths), max_tokens)
-    return tokenizer(texts, padding="max_length", max_length=max_tokens, truncation=True, return_tensors="pt")
+    tokens: dict[str, Tensor] = tokenizer(
+        texts, padding="max_length", max_length=max_tokens, truncation=True, return_tensors="pt"
+    )
+    return tokens
 
 
 def _embeddings(features: Tensor) -> PromptEmbeddings:
-    """features (2, tokens, width) of the prompt and the negative prompt."""
+    """Split features (2, tokens, width) into those of the prompt and of the negative prompt, float32 on the CPU."""
     prompt, negative = features.float().cpu()
     return PromptEmbeddings(prompt=prompt[None], negative=negative[None])

@@ -15,14 +15,16 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
 
+from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip, PromptEmbeddings
 from cascade.models.diffusion.sampling import seeded_generators
 from cascade.models.errors import CheckpointError
-from cascade.models.presets.table import StageSpec, VideoToVideoOptions
+from cascade.models.presets.pipelines import VideoToVideoOptions
+from cascade.models.presets.spec import AnyStageSpec, StageOptions
 from cascade.models.runtime.device import resolve_device, resolve_dtype
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import OnStep, StageInputs
+from cascade.models.stage import OnStep, Stage, StageInputs
 
 
 class OwnText:
@@ -32,7 +34,7 @@ class OwnText:
         return PromptEmbeddings(torch.zeros(1, 0, 1), torch.zeros(1, 0, 1))
 
 
-class PipelineStage:
+class PipelineStage(Stage[StageOptions]):
     """Runs a diffusers pipeline, video by video, so that a seed fixes its video."""
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
@@ -41,7 +43,7 @@ class PipelineStage:
         self._parameters = inspect.signature(pipeline.__call__).parameters
 
     @classmethod
-    def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
+    def load(cls, spec: AnyStageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
         path, dtype = checkpoints.path(spec.checkpoint), resolve_dtype(execution)
         try:
             pipeline = DiffusionPipeline.from_pretrained(path, dtype=dtype, use_safetensors=True)
@@ -56,11 +58,15 @@ class PipelineStage:
         pipeline.set_progress_bar_config(disable=True)
         return cls(pipeline)
 
+    @classmethod
+    def requirements(cls, spec: AnyStageSpec) -> tuple[Requirement, ...]:
+        return (Requirement(spec.checkpoint, ("scheduler", "vae", "text_encoder", "tokenizer")),)
+
     @torch.inference_mode()
-    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+    def __call__(self, inputs: StageInputs[StageOptions], on_step: OnStep) -> Clip:
         spec, videos = inputs.spec, []
         for index, generator in enumerate(seeded_generators(inputs.seeds)):
-            wanted = {
+            arguments = {
                 "prompt": inputs.prompt,
                 "negative_prompt": inputs.negative_prompt,
                 "height": spec.height,
@@ -73,15 +79,15 @@ class PipelineStage:
                 "callback_on_step_end": _progress(on_step, index, len(inputs.seeds)),
                 **self._source(inputs, index),
             }
-            known = {name: value for name, value in wanted.items() if name in self._parameters}
-            videos.append(torch.as_tensor(self.pipeline(**known).frames[0]).float().cpu() * 2 - 1)
+            accepted = {name: value for name, value in arguments.items() if name in self._parameters}
+            videos.append(torch.as_tensor(self.pipeline(**accepted).frames[0]).float().cpu() * 2 - 1)
         return Clip(_sized(torch.stack(videos), spec), spec.fps)
 
-    def _source(self, inputs: StageInputs, index: int) -> dict[str, Any]:
-        """What the pipeline is given of the previous stage: nothing, or its clip as PIL frames."""
+    def _source(self, inputs: StageInputs[StageOptions], index: int) -> dict[str, Any]:
+        """Arguments from the previous stage: none, or its clip as frames in [0, 1]."""
         if not isinstance(inputs.spec.options, VideoToVideoOptions):
             return {}
-        frames = _sized(inputs.previous_frames(inputs.clip.frames.shape[1]), inputs.spec)
+        frames = _sized(inputs.previous_frames(), inputs.spec)
         return {
             "video": list(((frames[index] + 1) / 2).clamp(0, 1)),
             "strength": inputs.spec.options.strength,
@@ -97,8 +103,8 @@ def _progress(on_step: OnStep, video: int, videos: int) -> Callable[..., dict[st
     return on_step_end
 
 
-def _sized(frames: Tensor, spec: StageSpec) -> Tensor:
-    """Frames at the spec's height and width: (batch, frames, channels, height, width)."""
+def _sized(frames: Tensor, spec: AnyStageSpec) -> Tensor:
+    """Resize frames to the spec's height and width, bicubically: (batch, frames, channels, height, width), [-1, 1]."""
     if frames.shape[-2:] == (spec.height, spec.width):
         return frames
     folded = rearrange(frames, "b f c h w -> (b f) c h w")

@@ -1,0 +1,49 @@
+"""The small cascade of moving shapes: the stages of Show-1 with networks that learn on a CPU, and all that makes and judges
+their data.
+
+| what | file |
+|---|---|
+| networks: patches, caption prior and residual around an unchanged Show-1 UNet | `unet.py`, `caption_prior.py` |
+| temporal attention that sees all pixels of all frames | `space_time_attention.py` |
+| stages | `stages.py` |
+| the data: scenes, captions, drawing | `moving_shapes.py` |
+| training: the stages, the text encoder's questions, the recipes | `training.py`, `caption_questions.py`, `recipes.py` |
+| untrained checkpoints to begin with | `random_checkpoints.py` |
+| evaluation: what a clip shows, suites, small feature networks | `analyser.py`, `suites.py`, `small_networks.py` |
+| how well a clip fits a caption | `text_video.py`, `text_video_training.py` |
+"""
+
+from cascade.models.families.family import Family, StageEntry
+from cascade.models.presets.shapes import (
+    SHAPES,
+    SmallInterpolationOptions,
+    SmallKeyframesOptions,
+    SmallSuperResolutionOptions,
+)
+
+FAMILY = Family(
+    room=__name__,
+    presets=(SHAPES,),
+    stages={
+        SmallKeyframesOptions: StageEntry(".stages:SmallKeyframes", ".training:SmallKeyframesTraining"),
+        SmallInterpolationOptions: StageEntry(
+            ".stages:SmallInterpolation",
+            ".training:SmallInterpolationTraining",
+            restoration="cascade.models.families.show1.restoration:InterpolationRestoration",
+        ),
+        SmallSuperResolutionOptions: StageEntry(
+            ".stages:SmallSuperResolution",
+            ".training:SmallSuperResolutionTraining",
+            restoration="cascade.models.families.show1.restoration:SuperResolutionRestoration",
+        ),
+    },
+    recipes=".recipes:RECIPES",
+    clips=".moving_shapes:training_clips",
+    initial_checkpoints=".random_checkpoints:create_random_shapes",
+    scorers={"text-video": ".scorers:text_video"},
+    suites=".suites:SUITES",
+    scenes=".scenes:SCENES",
+    feature_networks=".small_networks:SmallNetworks",
+    unpack_motion="cascade.models.families.show1.motion:unpack_motion",
+    train_motion=".training:train_motion",
+)

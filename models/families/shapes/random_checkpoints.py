@@ -1,4 +1,4 @@
-"""Makes the untrained `shapes` cascade with a fixed seed, in the layout of the published checkpoints.
+"""Create the untrained `shapes` cascade with a fixed seed, in the layout of the published checkpoints.
 
 Its pictures are noise; everything else about it is real. Run `python -m cascade.models.families.shapes.random_checkpoints FOLDER`.
 """
@@ -17,9 +17,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from cascade.models.checkpoints.files import write_checksums
-from cascade.models.checkpoints.writing import write_index, write_text, write_unet, write_vae
+from cascade.models.checkpoints.writing import write_index, write_network, write_text, write_vae
+from cascade.models.families.shapes.unet import ShapesUNet, ShapesUNetConfig
 from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
-from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 
 TEXT_WIDTH = 64
@@ -32,7 +32,7 @@ CAPTION_WORDS = (
     "above below under to of beside small large"
 )
 
-KEYFRAMES = PixelUNetConfig(
+PIXEL_UNET = PixelUNetConfig(
     in_channels=3,
     out_channels=3,
     down_block_types=("ResnetDownsampleBlock3D", "SimpleCrossAttnDownBlock3D"),
@@ -40,9 +40,6 @@ KEYFRAMES = PixelUNetConfig(
     block_out_channels=(64, 96),
     layers_per_block=1,
     attention_head_dim=(16, 32),
-    attention_across_space=(False, True),
-    temporal_heads=2,
-    patch_size=2,
     cross_attention_dim=64,
     encoder_hid_dim=TEXT_WIDTH,
     addition_embed_type_num_heads=4,
@@ -50,19 +47,23 @@ KEYFRAMES = PixelUNetConfig(
     act_fn="gelu",
     time_embedding_act_fn="gelu",
     norm_num_groups=16,
-    layout=(4, 5, 8),
 )
-INTERPOLATION = replace(KEYFRAMES, in_channels=7, layout=None, residual=True)
-SUPER_RESOLUTION = replace(
-    KEYFRAMES,
-    layout=None,
-    in_channels=6,
-    block_out_channels=(64, 48),
-    attention_head_dim=16,
-    attention_across_space=False,
+KEYFRAMES = ShapesUNetConfig.around(
+    PIXEL_UNET, patch_size=2, prior=(4, 5, 8), attention_across_space=(False, True)
+)
+INTERPOLATION = ShapesUNetConfig.around(
+    replace(PIXEL_UNET, in_channels=7), patch_size=2, residual=True, attention_across_space=(False, True)
+)
+SUPER_RESOLUTION = ShapesUNetConfig.around(
+    replace(
+        PIXEL_UNET,
+        in_channels=6,
+        block_out_channels=(64, 48),
+        attention_head_dim=16,
+        class_embed_type="timestep",
+    ),
     patch_size=4,
     residual=True,
-    class_embed_type="timestep",
 )
 LATENT_CHANNELS = 8
 EXPERT_TRANSLATION = LatentUNetConfig(
@@ -85,24 +86,24 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / "shapes"
+        untrained = Path(scratch) / "shapes"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            _write_pixel_stage(made / "keyframes", KEYFRAMES, DDPMScheduler, "v_prediction")
-            write_text(made / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
-            _write_pixel_stage(made / "interpolation", INTERPOLATION, DDIMScheduler, "sample")
-            _write_pixel_stage(made / "super-resolution", SUPER_RESOLUTION, DDIMScheduler, "sample")
-            _write_expert_translation(made / "expert-translation")
-        for stage in made.iterdir():
+            _write_pixel_stage(untrained / "keyframes", KEYFRAMES, DDPMScheduler, "v_prediction")
+            write_text(untrained / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
+            _write_pixel_stage(untrained / "interpolation", INTERPOLATION, DDIMScheduler, "sample")
+            _write_pixel_stage(untrained / "super-resolution", SUPER_RESOLUTION, DDIMScheduler, "sample")
+            _write_expert_translation(untrained / "expert-translation")
+        for stage in untrained.iterdir():
             write_checksums(stage)
         if not target.is_dir():
-            shutil.move(made, target)
+            shutil.move(untrained, target)
 
 
 def _write_pixel_stage(
-    folder: Path, config: PixelUNetConfig, scheduler: type[SchedulerMixin], prediction_type: str
+    folder: Path, config: ShapesUNetConfig, scheduler: type[SchedulerMixin], prediction_type: str
 ) -> None:
-    write_unet(folder, PixelVideoUNet(config), config)
+    write_network(folder, ShapesUNet(config))
     scheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type=prediction_type,
@@ -113,7 +114,7 @@ def _write_pixel_stage(
 
 
 def _write_expert_translation(folder: Path) -> None:
-    write_unet(folder, LatentVideoUNet(EXPERT_TRANSLATION), EXPERT_TRANSLATION)
+    write_network(folder, LatentVideoUNet(EXPERT_TRANSLATION))
     scheduler = DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,

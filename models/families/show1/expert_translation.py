@@ -5,7 +5,7 @@ The clip is resized, encoded, noised to an intermediate timestep (SDEdit) and de
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import torch
 from diffusers import AutoencoderKL
@@ -13,25 +13,28 @@ from einops import rearrange
 from PIL import Image
 from torch import Generator, Tensor
 
+from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip
 from cascade.models.diffusion.guidance import guided_predictor
 from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.families.show1.latent_unet import LatentVideoUNet
-from cascade.models.presets.table import ExpertTranslationOptions, StageSpec
+from cascade.models.presets.show1 import ExpertTranslationOptions
+from cascade.models.presets.spec import StageSpec
 from cascade.models.runtime.device import resident, resolve_device
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import OnStep, StageInputs
+from cascade.models.stage import OnStep, Stage, StageInputs
 from cascade.models.text.encoders import LazyEncoder, PromptEncoder
 
 
-class ExpertTranslation:
+class ExpertTranslation(Stage[ExpertTranslationOptions]):
     """Translates a clip to a higher resolution in latent space, removing artifacts of the stages before."""
 
     def __init__(
         self,
         unet: LatentVideoUNet,
-        scheduler: Any,
+        scheduler: Scheduler,
         vae: AutoencoderKL,
         text: PromptEncoder,
         execution: Execution,
@@ -40,19 +43,26 @@ class ExpertTranslation:
         self.execution, self.device = execution, resolve_device(execution)
 
     @classmethod
-    def load(cls, spec: StageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
+    def load(
+        cls, spec: StageSpec[ExpertTranslationOptions], checkpoints: Checkpoints, execution: Execution
+    ) -> Self:
         return cls(
-            checkpoints.latent_unet(spec.checkpoint, execution),
+            checkpoints.network(spec.checkpoint, LatentVideoUNet, execution),
             checkpoints.scheduler(spec.checkpoint),
             checkpoints.vae(spec.checkpoint, execution),
             LazyEncoder(lambda: checkpoints.clip(spec.text_encoder, execution)),
             execution,
         )
 
+    @classmethod
+    def requirements(cls, spec: StageSpec[ExpertTranslationOptions]) -> tuple[Requirement, ...]:
+        text = ("text_encoder", "tokenizer") if spec.text_encoder == spec.checkpoint else ()
+        parts = ("unet", "scheduler", "vae", *text)
+        return (Requirement(spec.checkpoint, parts, {"unet": LatentVideoUNet}),)
+
     @torch.inference_mode()
-    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+    def __call__(self, inputs: StageInputs[ExpertTranslationOptions], on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
-        assert isinstance(options, ExpertTranslationOptions)
         clip = Clip(inputs.previous_frames(spec.frames), spec.fps)
         frames = resize_8bit(clip, spec.height, spec.width).to(self.device)  # b f c h w
         generators = seeded_generators(inputs.seeds)
@@ -72,28 +82,36 @@ class ExpertTranslation:
         return Clip(frames.cpu(), spec.fps)
 
     def _encode(self, frames: Tensor, generators: list[Generator]) -> Tensor:
-        """A sampled latent of every frame, times the VAE's scaling factor; in slices to bound memory."""
+        """Sample a latent of every frame, times the VAE's scaling factor; in slices to bound memory.
+
+        Args:
+            frames: (batch, frames, 3, height, width) in [-1, 1].
+        Returns:
+            (batch, frames, channels, height / factor, width / factor), about unit variance.
+        """
         videos = []
         for video, generator in zip(frames.to(self.vae.dtype), generators, strict=True):
             moments = [self.vae.encode(frames).latent_dist for frames in self._slices(video)]
             mean = torch.cat([moment.mean for moment in moments]).float()
             std = torch.cat([moment.std for moment in moments]).float()
             videos.append(mean + std * torch.randn(mean.shape, generator=generator).to(self.device))
-        return torch.stack(videos) * self.vae.config.scaling_factor
+        scale: float = self.vae.config.scaling_factor
+        return torch.stack(videos) * scale
 
     def _decode(self, latents: Tensor) -> Tensor:
+        """Undo `_encode`: (batch, frames, channels, height, width) of latents to pixels, about [-1, 1]."""
         latents = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
         return torch.stack(
             [torch.cat([self.vae.decode(part).sample for part in self._slices(video)]) for video in latents]
         ).float()
 
     def _slices(self, video: Tensor) -> tuple[Tensor, ...]:
-        """Frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
-        return video.split(1 if self.execution.vae_slicing else len(video))
+        """Split frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
+        return torch.split(video, 1 if self.execution.vae_slicing else len(video))
 
 
 def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:
-    """The clip as 8-bit frames, resized bicubically, back in [-1, 1]: (batch, frames, channels, height, width)."""
+    """Resize the clip's 8-bit frames bicubically: (batch, frames, channels, height, width), in [-1, 1]."""
     batch = clip.frames.shape[0]
     images = (Image.fromarray(frame.numpy()) for frame in clip.to_uint8().flatten(0, 1).cpu())
     resized = [
@@ -107,12 +125,16 @@ def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:
 
 
 def last_timesteps(timesteps: Tensor, strength: float) -> Tensor:
-    """The last int(steps·strength) timesteps, at least one: 40 of 50 at strength 0.8."""
+    """Return the last int(steps·strength) timesteps, at least one: 40 of 50 at strength 0.8.
+
+    The paper starts the expert at an intermediate timestep of training, 900 of 1000; of 50 steps 40 are
+    run, from about timestep 780. Its training draws timesteps up to 900, so that the expert knows all it is given.
+    """
     return timesteps[-max(int(len(timesteps) * strength), 1) :]
 
 
-def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
-    """Add DDPM noise up to `timestep`, the start of expert translation (SDEdit).
+def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler: Scheduler) -> Tensor:
+    """Add DDPM noise up to `timestep`, the start of expert translation (SDEdit, Meng et al., 2022).
 
     Args:
         latents, noise: (batch, frames, channels, height, width), VAE-scaled.

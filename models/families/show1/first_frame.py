@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.diffusion.sampling import seeded_generators
-from cascade.models.presets.table import FirstFrameSpec
+from cascade.models.presets.show1 import FirstFrameSpec, SuperResolutionOptions
 from cascade.models.runtime.device import resolve_device, resolve_dtype
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import StageInputs
@@ -44,11 +44,12 @@ class FirstFrame:
         pipeline.set_progress_bar_config(disable=True)
         return cls(spec, pipeline)
 
-    def __call__(self, inputs: StageInputs) -> Tensor:
-        """(batch, channels, height, width) of the super-resolution spec's size."""
+    def __call__(self, inputs: StageInputs[SuperResolutionOptions]) -> Tensor:
+        """Upscale the first frame of each video: (batch, channels, height, width) of the spec's size, in [-1, 1]."""
+        first_frames = inputs.previous_frames()[:, :1]
         frames = [
             self.pipeline(
-                image=inputs.clip.frames[video, :1],
+                image=first_frames[video],
                 height=inputs.spec.height,
                 width=inputs.spec.width,
                 prompt_embeds=self._embeddings(inputs.embeddings.prompt),

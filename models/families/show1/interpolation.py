@@ -16,18 +16,17 @@ from cascade.models.diffusion.guidance import guided_predictor
 from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
 from cascade.models.families.show1.pixel_stage import PixelStage
 from cascade.models.families.show1.windows import keyframe_windows
-from cascade.models.presets.table import InterpolationOptions
+from cascade.models.presets.show1 import InterpolationOptions
 from cascade.models.runtime.device import resident
 from cascade.models.stage import OnStep, StageInputs
 
 
-class Interpolation(PixelStage):
+class Interpolation(PixelStage[InterpolationOptions]):
     """Fills in the frames between keyframes; all windows are one batch and see the same noise."""
 
     @torch.inference_mode()
-    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+    def __call__(self, inputs: StageInputs[InterpolationOptions], on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
-        assert isinstance(options, InterpolationOptions)
         num_keyframes = (spec.frames - 1) // (options.frames_between + 1) + 1
         keyframes = inputs.previous_frames(num_keyframes).to(self.device)  # b f c h w
         windows = keyframe_windows(num_keyframes, options.frames_between)
@@ -50,10 +49,10 @@ class Interpolation(PixelStage):
 
 
 def window_conditions(keyframes: Tensor, frames_between: int) -> Tensor:
-    """What the UNet sees beside the noise: per window the condition frames and the mask.
+    """Make what the UNet sees beside the noise: per window the condition frames and the mask.
 
     Args:
-        keyframes: (batch, keyframes, channels, height, width).
+        keyframes: (batch, keyframes, channels, height, width), pixels in [-1, 1].
     Returns:
         (batch·windows, channels + 1, frames_between + 2, height, width): frames interpolated linearly between
         the two keyframes; the mask is 1 on these two and 0 between.

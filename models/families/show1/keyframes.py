@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import torch
 from einops import rearrange
+from torch import nn
 
 from cascade.models.clip import Clip
 from cascade.models.diffusion.guidance import guided_predictor
 from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
 from cascade.models.families.show1.motion import with_motion
 from cascade.models.families.show1.pixel_stage import PixelStage
+from cascade.models.presets.show1 import KeyframesOptions
 from cascade.models.runtime.device import resident
 from cascade.models.stage import OnStep, StageInputs
 
 CHANNELS = 3
 
 
-class Keyframes(PixelStage):
+class Keyframes(PixelStage[KeyframesOptions]):
     """Samples the keyframes from noise and text."""
 
+    @property
+    def motion_network(self) -> nn.Module:
+        """The network whose temporal attention a motion adapter replaces (section 3.7)."""
+        return self.unet
+
     @torch.inference_mode()
-    def __call__(self, inputs: StageInputs, on_step: OnStep) -> Clip:
+    def __call__(self, inputs: StageInputs[KeyframesOptions], on_step: OnStep) -> Clip:
         spec = inputs.spec
         generators = seeded_generators(inputs.seeds)
         noise = draw_noise((CHANNELS, spec.frames, spec.height, spec.width), generators, self.device)
         self.scheduler.set_timesteps(spec.steps)
-        with resident(self.unet, self.execution), with_motion(self.unet, inputs.motion):
+        with resident(self.unet, self.execution), with_motion(self.motion_network, inputs.motion):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
             video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
         return Clip(rearrange(video, "b c f h w -> b f c h w").cpu(), spec.fps)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self, cast
 
 import torch
 from diffusers.models.activations import get_activation
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.layers.attention import SpatialTransformer
 from cascade.models.layers.config import from_config
 from cascade.models.layers.resnet import ResnetBlock
@@ -96,7 +98,7 @@ class LatentUNetConfig:
         return from_config(cls, config, FIXED_KEYS)
 
 
-class LatentVideoUNet(nn.Module):
+class LatentVideoUNet(CheckpointNetwork):
     """Predicts the noise of a video of VAE latents."""
 
     def __init__(self, config: LatentUNetConfig) -> None:
@@ -145,6 +147,13 @@ class LatentVideoUNet(nn.Module):
         self.conv_activation = get_activation(config.act_fn)
         self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(LatentUNetConfig.from_dict(config))
+
+    def config_json(self) -> dict[str, Any]:
+        return {"_class_name": "UNet3DConditionModel"} | asdict(self.config)
+
     def forward(self, sample: Tensor, timestep: Tensor | int, encoder_hidden_states: Tensor) -> Tensor:
         """Predict the noise of a latent video.
 
@@ -161,10 +170,10 @@ class LatentVideoUNet(nn.Module):
         time = time.repeat_interleave(num_frames, dim=0)
         text = encoder_hidden_states.repeat_interleave(num_frames, dim=0)
 
-        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
+        hidden: Tensor = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
         hidden = self.transformer_in(hidden, num_frames)
         skips = [hidden]
-        for block in self.down_blocks:
+        for block in cast(Iterable[Level], self.down_blocks):
             for index in range(len(block.resnets)):
                 hidden = block(index, hidden, time, text, num_frames)
                 skips.append(hidden)
@@ -172,13 +181,13 @@ class LatentVideoUNet(nn.Module):
                 hidden = downsample(hidden)
                 skips.append(hidden)
         hidden = self.mid_block(hidden, time, text, num_frames)
-        for block in self.up_blocks:
+        for block in cast(Iterable[Level], self.up_blocks):
             for index in range(len(block.resnets)):
                 hidden = block(index, torch.cat([hidden, skips.pop()], dim=1), time, text, num_frames)
             for upsample in getattr(block, "upsamplers", ()):
                 hidden = upsample(hidden, skips[-1].shape[-2:])
         hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
-        return hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
+        return rearrange(hidden, "(b f) c h w -> b c f h w", b=batch)
 
 
 class Level(nn.Module):
@@ -220,7 +229,8 @@ class MidBlock(nn.Module):
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
         hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
-        return self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+        hidden = self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+        return hidden
 
 
 class Downsample(nn.Module):
@@ -231,7 +241,8 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self.conv(hidden)
+        hidden = self.conv(hidden)
+        return hidden
 
 
 class Upsample(nn.Module):
@@ -242,7 +253,8 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, hidden: Tensor, size: torch.Size) -> Tensor:
-        return self.conv(functional.interpolate(hidden, size=size, mode="nearest"))
+        hidden = self.conv(functional.interpolate(hidden, size=size, mode="nearest"))
+        return hidden
 
 
 def _resnet(config: LatentUNetConfig, in_channels: int, out_channels: int) -> ResnetBlock:

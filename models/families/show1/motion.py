@@ -11,20 +11,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from cascade.models.errors import ModelError
-
-
-class MotionMisfit(ModelError):
-    """An adapter is damaged, or made for another network."""
+from cascade.models.errors import MotionMisfit
 
 
 def is_motion(parameter_name: str) -> bool:
-    """Whether a parameter of a video UNet belongs to its temporal attention."""
+    """Return whether a parameter of a video UNet belongs to its temporal attention."""
     return "temp_attentions" in parameter_name.split(".")
 
 
 def motion_of(unet: nn.Module) -> dict[str, Tensor]:
-    """The network's temporal attention, as an adapter: copies in half precision, on the CPU."""
+    """Copy the network's temporal attention as an adapter: tensors by name in half precision, on the CPU."""
     return {
         name: parameter.detach().to("cpu", torch.float16, copy=True)
         for name, parameter in unet.named_parameters()
@@ -33,12 +29,12 @@ def motion_of(unet: nn.Module) -> dict[str, Tensor]:
 
 
 def pack_motion(motion: Mapping[str, Tensor]) -> bytes:
-    """As safetensors."""
+    """Serialise an adapter as safetensors."""
     return save(dict(motion))
 
 
 def unpack_motion(content: bytes) -> dict[str, Tensor]:
-    """Raises MotionMisfit if these are not an adapter's bytes."""
+    """Read an adapter. Raises MotionMisfit if these are not an adapter's bytes."""
     try:
         motion: dict[str, Tensor] = load(content)
     except SafetensorError as error:
@@ -62,11 +58,11 @@ def with_motion(unet: nn.Module, motion: Mapping[str, Tensor] | None) -> Iterato
     shapes = {name: tensor.shape for name, tensor in motion.items()}
     if shapes != {name: parameter.shape for name, parameter in own.items()}:
         raise MotionMisfit("the motion was made for another network")
-    kept = {name: parameter.data for name, parameter in own.items()}
+    originals = {name: parameter.data for name, parameter in own.items()}
     try:
         for name, parameter in own.items():
             parameter.data = motion[name].to(parameter.device, parameter.dtype)
         yield
     finally:
         for name, parameter in own.items():
-            parameter.data = kept[name]
+            parameter.data = originals[name]

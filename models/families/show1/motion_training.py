@@ -11,7 +11,7 @@ import torch
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.families.show1.motion import is_motion, motion_of, pack_motion
 from cascade.models.families.show1.training import KeyframesTraining
-from cascade.models.presets.table import StageSpec
+from cascade.models.presets.spec import StageSpec
 from cascade.models.training.loop import Progress, Rhythm, Training
 from cascade.models.training.recipe import Phase, Recipe
 

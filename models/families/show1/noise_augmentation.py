@@ -1,5 +1,5 @@
 """Noise conditioning augmentation: the low-resolution condition is noised at a known level, so that the
-super-resolution network forgives its faults (Show-1, section 3.5; Ho et al., 2022b)."""
+super-resolution network forgives its faults (Show-1, section 3.5; Ho et al., 2022, "Cascaded Diffusion Models")."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-
-def augmentation_schedule() -> DDPMScheduler:
-    """The published schedule of the augmentation: 1000 steps, squared cosine."""
-    return DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2")
+from cascade.models.diffusion.schedules import Scheduler
 
 
-def augment(condition: Tensor, noise: Tensor, noise_level: int, schedule: DDPMScheduler) -> Tensor:
+def augmentation_schedule() -> Scheduler:
+    """Return the published schedule of the augmentation: 1000 steps, squared cosine."""
+    schedule: Scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2")
+    return schedule
+
+
+def augment(condition: Tensor, noise: Tensor, noise_level: int, schedule: Scheduler) -> Tensor:
     """Noise `condition` at `noise_level` 0 (nearly clean) to 999 (noise).
 
     Args:
-        condition, noise: (batch, channels, frames, height, width).
+        condition, noise: (batch, channels, frames, height, width), the condition's pixels in [-1, 1].
     Raises:
         ValueError: `noise_level` is outside the schedule.
     """

@@ -5,29 +5,41 @@ Spatial layers are DeepFloyd IF's image UNet; temporal convolution and attention
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Self, cast
 
 import torch
 from diffusers.models.activations import get_activation
 from diffusers.models.embeddings import TextTimeEmbedding, TimestepEmbedding, Timesteps
+from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cascade.models.families.shapes.caption_prior import LAYOUT_CHANNELS, Layout
+from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 from cascade.models.layers.attention import AddedKVAttention
 from cascade.models.layers.config import per_level
 from cascade.models.layers.resnet import Resample, ResnetBlock
-from cascade.models.layers.temporal import TemporalConvolution, TemporalTransformer
+from cascade.models.layers.temporal import TemporalConvolution, TemporalLayer, TemporalTransformer
 
 TRANSFORMER_IN_HEADS, TRANSFORMER_IN_HEAD_WIDTH = 8, 64
 
+TemporalAttention = Callable[[int, int], TemporalLayer]
+"""Makes the temporal attention of a feature map from its level, 0 at full resolution, and its channels."""
 
-class PixelVideoUNet(nn.Module):
-    """Predicts noise (and its variance where `out_channels` is doubled) of a pixel video."""
 
-    def __init__(self, config: PixelUNetConfig) -> None:
+class PixelVideoUNet(CheckpointNetwork):
+    """Predicts noise (and its variance where `out_channels` is doubled) of a pixel video.
+
+    Args:
+        config: the published configuration.
+        temporal_attention: makes the temporal layer after each spatial attention; None makes the published one.
+    """
+
+    def __init__(self, config: PixelUNetConfig, temporal_attention: TemporalAttention | None = None) -> None:
         super().__init__()
+        temporal_attention = temporal_attention or _published_attention(config)
         self.config = config
         widths = config.block_out_channels
         levels = len(widths)
@@ -35,14 +47,8 @@ class PixelVideoUNet(nn.Module):
         depths = per_level(config.layers_per_block, levels, "layers_per_block")
         head_dims = per_level(config.attention_head_dim, levels, "attention_head_dim")
         only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
-        across_space = per_level(config.attention_across_space, levels, "attention_across_space")
 
-        patch = config.patch_size**2
-        seen = config.in_channels
-        if config.layout is not None:
-            self.layout = Layout(config.layout, config.encoder_hid_dim)
-            seen += LAYOUT_CHANNELS
-        self.conv_in = nn.Conv2d(seen * patch, widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], config.flip_sin_to_cos, config.freq_shift)
         self.time_embedding = TimestepEmbedding(widths[0], time_width, act_fn=config.act_fn)
         self.class_embedding = _class_embedding(config, widths[0], time_width)
@@ -74,7 +80,7 @@ class PixelVideoUNet(nn.Module):
                     head_dims[level],
                     attention=_has_attention(kind),
                     only_cross_attention=only_cross[level],
-                    across_space=across_space[level],
+                    temporal_attention=partial(temporal_attention, level),
                     resample="none" if last else "down",
                 )
             )
@@ -85,7 +91,7 @@ class PixelVideoUNet(nn.Module):
             widths[-1],
             head_dims[-1],
             only_cross_attention=_mid_only_cross(config),
-            across_space=across_space[-1],
+            temporal_attention=partial(temporal_attention, levels - 1),
         )
 
         self.up_blocks = nn.ModuleList()
@@ -104,17 +110,25 @@ class PixelVideoUNet(nn.Module):
                     head_dims[level],
                     attention=_has_attention(kind),
                     only_cross_attention=only_cross[level],
-                    across_space=across_space[level],
+                    temporal_attention=partial(temporal_attention, level),
                     resample="none" if level == 0 else "up",
                 )
             )
 
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
         self.conv_activation = get_activation(config.act_fn)
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels * patch, 3, padding=1)
-        if config.residual:
-            nn.init.zeros_(self.conv_out.weight)
-            nn.init.zeros_(self.conv_out.bias)
+        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(PixelUNetConfig.from_dict(config))
+
+    def config_json(self) -> dict[str, Any]:
+        return {"_class_name": "UNet3DConditionModel"} | asdict(self.config)
+
+    @property
+    def takes_noise_level(self) -> bool:
+        return self.class_embedding is not None
 
     def forward(
         self,
@@ -122,60 +136,47 @@ class PixelVideoUNet(nn.Module):
         timestep: Tensor | int,
         encoder_hidden_states: Tensor,
         class_labels: Tensor | None = None,
-        layout: Tensor | None = None,
     ) -> Tensor:
         """Predict the noise of a video.
 
         Args:
-            sample: (batch, in_channels, frames, height, width); height and width divisible by
-                patch_size x 2^(levels - 1).
+            sample: (batch, in_channels, frames, height, width), pixels about [-1, 1]; height and width divisible by
+                2^(levels - 1).
             timestep: 0..999, one for all or (batch,).
             encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
             class_labels: (batch,) noise level 0..999, for networks with `class_embed_type`.
-            layout: (batch, LAYOUT_CHANNELS, frames, height, width), where it is known already, for networks with one.
         Returns:
             (batch, out_channels, frames, height, width).
         """
         batch, _, num_frames, _, _ = sample.shape
-        condition = sample[:, 3:6]
         time = self._time_embedding(sample, timestep, encoder_hidden_states, class_labels)
         time = time.repeat_interleave(num_frames, dim=0)
         text = self.encoder_hid_proj(encoder_hidden_states).repeat_interleave(num_frames, dim=0)
 
-        if self.config.layout is not None:
-            if layout is None:
-                layout = self.layout_of(encoder_hidden_states, sample.shape[2:])
-            sample = torch.cat([sample, layout.to(sample.dtype)], dim=1)
-        frames = sample.transpose(1, 2).flatten(0, 1)  # (b f) c h w
-        hidden = self.conv_in(functional.pixel_unshuffle(frames, self.config.patch_size))
+        hidden: Tensor = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
         if self.config.transfromer_in_opt:
             hidden = self.transformer_in(hidden, num_frames)
         skips = [hidden]
-        for block in self.down_blocks:
+        for block in cast(Iterable[Level], self.down_blocks):
             skips += block.down(skips[-1], time, text, num_frames)
         hidden = self.mid_block(skips[-1], time, text, num_frames)
-        for block in self.up_blocks:
+        for block in cast(Iterable[Level], self.up_blocks):
             hidden = block.up(hidden, skips, time, text, num_frames)
         hidden = self.conv_out(self.conv_activation(self.conv_norm_out(hidden)))
-        hidden = functional.pixel_shuffle(hidden, self.config.patch_size)
-        video = hidden.unflatten(0, (batch, num_frames)).transpose(1, 2)
-        return condition + video if self.config.residual else video
-
-    def layout_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
-        """The layout of a text, (batch, LAYOUT_CHANNELS, *size), for a `size` of frames, height and width."""
-        return functional.interpolate(self.layout(text), tuple(size), mode="trilinear")
+        return rearrange(hidden, "(b f) c h w -> b c f h w", b=batch)
 
     def _time_embedding(
         self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None
     ) -> Tensor:
         batch = sample.shape[0]
         timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch)
-        time = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        time: Tensor = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
         if self.class_embedding is not None:
             if class_labels is None:
                 raise ValueError("this UNet is conditioned on a noise level: class_labels (batch,) is needed")
             time = time + self.class_embedding(self.time_proj(class_labels).to(sample.dtype))
-        return self.time_activation(time + self.add_embedding(text))
+        time = self.time_activation(time + self.add_embedding(text))
+        return time
 
 
 class Level(nn.Module):
@@ -190,7 +191,7 @@ class Level(nn.Module):
         *,
         attention: bool,
         only_cross_attention: bool,
-        across_space: bool,
+        temporal_attention: Callable[[int], TemporalLayer],
         resample: Resample,
     ) -> None:
         super().__init__()
@@ -201,10 +202,7 @@ class Level(nn.Module):
                 _attention(config, channels, head_dim, only_cross_attention=only_cross_attention)
                 for _ in in_channels
             )
-            self.temp_attentions = nn.ModuleList(
-                _temporal_attention(config, channels, head_dim, across_space=across_space)
-                for _ in in_channels
-            )
+            self.temp_attentions = nn.ModuleList(temporal_attention(channels) for _ in in_channels)
         self.has_attention = attention
         if resample != "none":
             name = "downsamplers" if resample == "down" else "upsamplers"
@@ -247,7 +245,7 @@ class MidBlock(nn.Module):
         head_dim: int,
         *,
         only_cross_attention: bool,
-        across_space: bool,
+        temporal_attention: Callable[[int], TemporalLayer],
     ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(
@@ -257,14 +255,13 @@ class MidBlock(nn.Module):
         self.attentions = nn.ModuleList(
             [_attention(config, channels, head_dim, only_cross_attention=only_cross_attention)]
         )
-        self.temp_attentions = nn.ModuleList(
-            [_temporal_attention(config, channels, head_dim, across_space=across_space)]
-        )
+        self.temp_attentions = nn.ModuleList([temporal_attention(channels)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
         hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
-        return self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+        hidden = self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
+        return hidden
 
 
 def _resnet(
@@ -305,13 +302,15 @@ def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalCon
     return TemporalConvolution(channels, config.norm_num_groups)
 
 
-def _temporal_attention(
-    config: PixelUNetConfig, channels: int, head_dim: int, *, across_space: bool
-) -> TemporalTransformer:
-    heads = config.temporal_heads or head_dim  # as published: see PixelUNetConfig
-    return TemporalTransformer(
-        channels, heads, channels // heads, config.norm_num_groups, across_space=across_space
-    )
+def _published_attention(config: PixelUNetConfig) -> TemporalAttention:
+    """As many heads as `attention_head_dim` says: the published code confused it with the width of a head."""
+    head_dims = per_level(config.attention_head_dim, len(config.block_out_channels), "attention_head_dim")
+
+    def temporal_attention(level: int, channels: int) -> TemporalLayer:
+        heads = head_dims[level]
+        return TemporalTransformer(channels, heads, channels // heads, config.norm_num_groups)
+
+    return temporal_attention
 
 
 def _has_attention(block_type: str) -> bool:

@@ -1,4 +1,4 @@
-"""What shapes a pixel video UNet: the keys of its published `unet/config.json`, and ours."""
+"""What shapes a pixel video UNet: the keys of its published `unet/config.json`."""
 
 from __future__ import annotations
 
@@ -44,14 +44,6 @@ class PixelUNetConfig:
 
     `attention_head_dim` is the width of a spatial head, and the *number* of heads of a temporal attention,
     as published. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
-    `attention_across_space` (ours) lets the temporal attention of a level see all pixels, not its own alone.
-    `temporal_heads` (ours): heads of the temporal attention, where not as many as `attention_head_dim`.
-    `patch_size` (ours): squares of so many pixels a side become the channels of one, before the first convolution
-    and back after the last; a small network then spends its work where things are recognised.
-    `layout` (ours): frames, height and width of the caption's mean clip and shapes, which the network makes for itself
-    and sees beside its input; see `Layout`.
-    `residual` (ours): the prediction is added to the pixels of the condition, channels 3 to 6 of the input; for
-    networks that predict the clean sample, which is close to its condition.
     """
 
     in_channels: int
@@ -77,11 +69,6 @@ class PixelUNetConfig:
     resnet_out_scale_factor: float = 1.0
     mid_block_scale_factor: float = 1.0
     transfromer_in_opt: bool = False
-    attention_across_space: bool | tuple[bool, ...] = False
-    temporal_heads: int | None = None
-    patch_size: int = 1
-    layout: tuple[int, int, int] | None = None
-    residual: bool = False
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:

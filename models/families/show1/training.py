@@ -27,7 +27,7 @@ from cascade.models.families.show1.noise_augmentation import augment, augmentati
 from cascade.models.families.show1.pixel_stage import pixel_scheduler
 from cascade.models.families.show1.super_resolution import SuperResolution, resize
 from cascade.models.layers.temporal import enable_temporal, is_temporal
-from cascade.models.presets.table import StageKind, StageSpec
+from cascade.models.presets.spec import StageSpec
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import StageInputs
 from cascade.models.training.batch import Batch, random_crop
@@ -333,10 +333,10 @@ class AutoencoderTraining(StageTraining):
         return Clip(decoded[None], self.spec.fps)
 
 
-TRAININGS: dict[str, tuple[StageKind, Any]] = {
-    "keyframes": (StageKind.KEYFRAMES, KeyframesTraining),
-    "interpolation": (StageKind.INTERPOLATION, InterpolationTraining),
-    "super-resolution": (StageKind.SUPER_RESOLUTION, SuperResolutionTraining),
-    "expert-translation": (StageKind.EXPERT_TRANSLATION, ExpertTranslationTraining),
-    "autoencoder": (StageKind.EXPERT_TRANSLATION, AutoencoderTraining),
+TRAININGS: dict[str, tuple[str, Any]] = {
+    "keyframes": ("keyframes", KeyframesTraining),
+    "interpolation": ("interpolation", InterpolationTraining),
+    "super-resolution": ("super-resolution", SuperResolutionTraining),
+    "expert-translation": ("expert-translation", ExpertTranslationTraining),
+    "autoencoder": ("expert-translation", AutoencoderTraining),
 }

@@ -1,0 +1,43 @@
+"""What a network needs so that it can be read from a checkpoint and written as one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+
+class CheckpointNetwork(nn.Module):
+    """A network with a `config.json` and weights beside it; tensor names are those of the published checkpoints."""
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make the network of a `config.json`.
+
+        Raises:
+            CheckpointError: a key would change the arithmetic and is not supported.
+        """
+
+    @abstractmethod
+    def config_json(self) -> dict[str, Any]:
+        """The configuration, as `from_config` reads it."""
+
+    @staticmethod
+    def weight_name(name: str) -> str:
+        """The network's own name for a tensor of a checkpoint; the same unless a network has changed its names."""
+        return name
+
+    @property
+    def takes_noise_level(self) -> bool:
+        """Whether `class_labels` are needed: the noise level of a low-resolution condition."""
+        return False
+
+
+def own_names(
+    network: type[CheckpointNetwork] | CheckpointNetwork, weights: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by the network's own names."""
+    return {network.weight_name(name): tensor for name, tensor in weights.items()}

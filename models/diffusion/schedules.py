@@ -1,0 +1,36 @@
+"""What the samplers need of a noise schedule: the five members of diffusers' schedulers that are used here."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Scheduler(Protocol):
+    """A diffusers scheduler.
+
+    Attributes:
+        timesteps: those that sampling visits, noisiest first, once they are set.
+        config: the parameters, such as `prediction_type` and `num_train_timesteps`.
+    """
+
+    timesteps: Tensor
+
+    @property
+    def config(self) -> Any: ...
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None: ...
+
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: Any) -> Any: ...
+
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor: ...
+
+
+@cache
+def takes_generator(scheduler: type[Scheduler]) -> bool:
+    """Return whether a kind of scheduler draws noise in its steps, from a generator that it is given."""
+    return "generator" in inspect.signature(scheduler.step).parameters
