@@ -20,7 +20,8 @@ from cascade.service.stack.embedded import (
     redis_program,
     s3_program,
 )
-from cascade.workers.job_queue import Conveyor
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 
 
@@ -36,6 +37,7 @@ def run_server(program: Program, port: int) -> subprocess.Popen[bytes]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
+    """Embedded servers for all tests, and what is needed to connect to them."""
     folder = tmp_path_factory.mktemp("servers")
     credentials = credentials_of(folder)
     processes = [
@@ -63,10 +65,16 @@ def settings(servers: Credentials) -> Settings:
 
 
 @pytest.fixture
-def conveyor(settings: Settings) -> Conveyor:
-    conveyor = Conveyor.connect(settings)
-    conveyor.objects.ensure_bucket()
-    return conveyor
+def connected(settings: Settings) -> Servers:
+    """Connections to the empty servers."""
+    connected = Servers.connect(settings)
+    connected.objects.ensure_bucket()
+    return connected
+
+
+@pytest.fixture
+def job_queue(connected: Servers) -> JobQueue:
+    return JobQueue.of(connected)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
+from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -13,11 +16,12 @@ from redis.retry import Retry
 from cascade.workers.settings import Settings
 
 RedisClient = Any
-"""redis-py types every answer as any of several, and otherwise in each version: its client goes by this name, unchecked."""
+"""A client or a pipeline of redis-py, unchecked: it types every answer as bytes, text or awaitable, whatever the client
+decodes, and differently in each version."""
 
 
 def connect_redis(settings: Settings) -> RedisClient:
-    """A client of bytes that tries again for about two seconds when the server restarts."""
+    """Create a client of bytes that tries again for about two seconds when the server restarts."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=10,
@@ -26,3 +30,14 @@ def connect_redis(settings: Settings) -> RedisClient:
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=5),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
+
+
+def load_script(redis: RedisClient, path: str) -> Script:
+    """Prepare a script of this package, such as `queue/take_lease.lua`; its head says what it takes and returns."""
+    script: Script = redis.register_script(_source(path))
+    return script
+
+
+@lru_cache
+def _source(path: str) -> str:
+    return files("cascade.workers").joinpath(path).read_text(encoding="utf-8")

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cascade.models.presets.table import PRESETS, StageKind
+from cascade.models.presets.spec import queue_name
+from cascade.models.presets.table import PRESETS
 from cascade.models.runtime.execution import Attention, DType, Execution, Offload, TextDevice
 
 EXECUTION = TypeAdapter(Execution)
@@ -56,9 +57,10 @@ class Settings(BaseSettings):
     text_8bit: bool = Field(
         False, description="Text encoders in 8 bits: half the memory; needs bitsandbytes."
     )
-    stage_execution: dict[StageKind, dict[str, Any]] = Field(
+    stage_execution: dict[str, dict[str, Any]] = Field(
         {},
-        description='Where one stage differs in the eight settings above, as JSON: `{"keyframes": {"dtype": "float16"}}`.',
+        description="Where a stage differs in the eight settings above, as JSON by queue or by stage of all presets: "
+        '`{"PRESET.STAGE": {"dtype": "float16"}}`.',
     )
 
     redis_url: SecretStr = Field(
@@ -78,14 +80,16 @@ class Settings(BaseSettings):
         1 << 20, ge=0, description="Tensors up to this size travel through Redis, larger ones through S3."
     )
     intermediate_ttl_s: int = Field(
-        86_400, ge=1, description="How long the tensors between stages are kept after a video has ended."
+        86_400, ge=1, description="How long the tensors between stages are stored after a video has ended."
     )
     result_ttl_s: int = Field(
-        604_800, ge=1, description="How long a video is kept after it has ended, record and files."
+        604_800, ge=1, description="How long a video is stored after it has ended, record and files."
     )
 
     lease_s: float = Field(
-        30.0, ge=1, description="A stage whose worker gives no sign for this long is given to another."
+        30.0,
+        ge=1,
+        description="A stage whose worker does not renew its lease for this long goes to another worker.",
     )
     max_attempts: int = Field(3, ge=1, description="How often a stage is tried before its job fails.")
     retry_backoff_s: float = Field(2.0, ge=0, description="Wait before the second try; doubles each time.")
@@ -130,24 +134,30 @@ class Settings(BaseSettings):
 
     @property
     def authenticates(self) -> bool:
-        """Whether requests need an API key."""
+        """Return whether requests need an API key."""
         if self.auth == "auto":
             return self.host not in ("127.0.0.1", "::1", "localhost")
         return self.auth == "on"
 
-    def execution(self, kind: StageKind) -> Execution:
-        """How workers of `kind` run their networks."""
+    def execution(self, preset: str, stage: str) -> Execution:
+        """Return how a stage of a preset runs; what is set for its queue goes before what is set for its name."""
         common = {name: getattr(self, name) for name in EXECUTION_FIELDS}
-        return EXECUTION.validate_python(common | self.stage_execution.get(kind, {}))
+        by_name = self.stage_execution.get(stage, {})
+        by_queue = self.stage_execution.get(queue_name(preset, stage), {})
+        return EXECUTION.validate_python(common | by_name | by_queue)
 
     @field_validator("stage_execution")
     @classmethod
-    def _known_execution(cls, value: dict[StageKind, dict[str, Any]]) -> dict[StageKind, dict[str, Any]]:
-        for kind, changes in value.items():
+    def _check_execution(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        presets = PRESETS.values()
+        stages = dict.fromkeys(name for preset in presets for name in (*preset.queues, *preset.stage_names))
+        for stage, changes in value.items():
+            if stage not in stages:
+                raise ValueError(f'unknown stage "{stage}"; choose from {", ".join(stages)}')
             unknown = changes.keys() - EXECUTION_FIELDS
             if unknown:
                 allowed = ", ".join(EXECUTION_FIELDS)
-                raise ValueError(f"{kind}: unknown {', '.join(sorted(unknown))}; choose from {allowed}")
+                raise ValueError(f"{stage}: unknown {', '.join(sorted(unknown))}; choose from {allowed}")
             EXECUTION.validate_python(changes)
         return value
 
@@ -158,14 +168,14 @@ class Settings(BaseSettings):
 
     @field_validator("presets")
     @classmethod
-    def _known_presets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_presets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in value if name not in PRESETS]
         if unknown or not value:
             raise ValueError(f"unknown presets {unknown}; choose from {', '.join(PRESETS)}")
         return value
 
     @model_validator(mode="after")
-    def _outlived_by_visibility(self) -> Self:
+    def _check_visibility_timeout(self) -> Self:
         if self.visibility_timeout_s <= self.stage_time_limit_s + self.drain_s:
             raise ValueError(
                 f"CASCADE_VISIBILITY_TIMEOUT_S ({self.visibility_timeout_s}) must be above "
@@ -177,5 +187,5 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read once. Raises pydantic.ValidationError naming each wrong variable."""
+    """Read the settings of this process, once. Raises pydantic.ValidationError naming each wrong variable."""
     return Settings()

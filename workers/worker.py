@@ -1,64 +1,111 @@
-"""A worker process: loads one kind of stage once, then runs it for job after job."""
+"""A worker process: loads the stages of one or several queues once, then runs them for job after job."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
+from collections.abc import Iterable
 
 from celery.signals import worker_ready, worker_shutting_down
 
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.families.registry import load_stage
-from cascade.models.presets.table import StageKind, get_preset
-from cascade.workers.job_queue import Conveyor
+from cascade.models.presets.spec import AnyStageSpec
+from cascade.models.runtime.execution import Execution
+from cascade.models.stage import AnyStage
+from cascade.workers.errors import UnknownQueue
+from cascade.workers.logs import configure_logging
 from cascade.workers.queue.celery_app import RUN_STAGE
-from cascade.workers.queue.heartbeat import Presence
-from cascade.workers.recovery import RecoveryLoop
+from cascade.workers.queue.heartbeat import Heartbeat
+from cascade.workers.queue.queues import check_queues, stage_of
+from cascade.workers.recovery import Recovery, RecoveryLoop
+from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings, get_settings
-from cascade.workers.stage_task import StageRunner
+from cascade.workers.stage_task import StageTask
 
 logger = logging.getLogger(__name__)
 
 
-def run_worker(kind: StageKind, settings: Settings) -> None:
+class LoadedStages:
+    """The networks of a worker, one stage per queue."""
+
+    def __init__(self, queues: Iterable[str], settings: Settings) -> None:
+        """Load the stages as their presets have them.
+
+        Raises:
+            UnknownQueue: no preset has a queue.
+            CheckpointError: the networks of a stage cannot be loaded.
+        """
+        self.checkpoints = Checkpoints(settings.checkpoints_dir)
+        self.executions: dict[str, Execution] = {}
+        self.specs: dict[str, AnyStageSpec] = {}
+        self.stages: dict[str, AnyStage] = {}
+        for queue in queues:
+            preset, spec = stage_of(queue)
+            self.executions[queue] = settings.execution(preset.name, spec.name)
+            self._load(queue, spec)
+
+    def get(self, queue: str, spec: AnyStageSpec) -> tuple[AnyStage, Execution]:
+        """Return a queue's stage and how it runs; load it anew for a job that was planned with other networks.
+
+        Raises:
+            CheckpointError: those networks cannot be loaded.
+        """
+        loaded = self.specs.get(queue)
+        if loaded is None or _networks(spec) != _networks(loaded):
+            logger.warning("%s has not loaded the networks of the job's plan; they are loaded now", queue)
+            self._load(queue, spec)
+        return self.stages[queue], self.executions[queue]
+
+    def _load(self, queue: str, spec: AnyStageSpec) -> None:
+        self.specs.pop(queue, None)
+        self.stages.pop(queue, None)  # its memory is free before the next one needs it
+        self.stages[queue] = load_stage(spec, self.checkpoints, self.executions[queue])
+        self.specs[queue] = spec
+
+
+def _networks(spec: AnyStageSpec) -> tuple[object, ...]:
+    """Return what of a spec is fixed when its stage is loaded."""
+    return (spec.checkpoint, spec.text_encoder, spec.options, spec.schedule, spec.clean_captions)
+
+
+def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
     """Work until told to stop: SIGTERM finishes the running stage, or hands it back after `drain_s`.
 
+    Args:
+        queues: at least one, of any presets, each `preset.stage`.
     Raises:
-        CheckpointError: the stage's networks cannot be loaded.
+        UnknownQueue: there is none, or no preset has it; names the queues there are.
+        CheckpointError: the networks of a stage cannot be loaded.
     """
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    conveyor = Conveyor.connect(settings)
-    conveyor.objects.ensure_bucket()
-    presets = tuple(name for name in settings.presets if kind in get_preset(name).kinds)
-    presence = Presence(conveyor.redis, kind, presets)
-    presence.start()
-    execution = settings.execution(kind)
-    checkpoints = Checkpoints(settings.checkpoints_dir)
-    stages = {name: load_stage(get_preset(name).stage(kind), checkpoints, execution) for name in presets}
-    runner = StageRunner(conveyor, kind, stages, execution, presence)
-    recovery = RecoveryLoop(conveyor)
+    configure_logging(settings.log_level)
+    check_queues(queues)
+    servers = Servers.connect(settings)
+    servers.objects.ensure_bucket()
+    heartbeat = Heartbeat(servers.redis, queues)
+    heartbeat.start()
+    task = StageTask.of(servers, heartbeat, LoadedStages(queues, settings).get)
+    recovery = RecoveryLoop(Recovery.of(servers), settings.lease_s)
 
-    @conveyor.celery.task(name=RUN_STAGE)
-    def run_stage(job_id: str | None, _kind: str) -> None:
-        chosen = job_id or conveyor.fair_queue.take(kind)
-        if chosen is not None:
-            runner.run(chosen)
+    @servers.celery.task(name=RUN_STAGE)
+    def run_stage(job_id: str | None, queue: str) -> None:
+        task.run(job_id, queue)
 
     def on_ready(**_: object) -> None:
-        presence.set("ready")
-        logger.info("%s is ready", presence.worker.name)
+        heartbeat.set("ready")
+        logger.info("%s is ready", heartbeat.worker.name)
 
     def on_stopping(**_: object) -> None:
-        runner.drain_by = time.monotonic() + settings.drain_s
+        task.drain_by = time.monotonic() + settings.drain_s
 
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_stopping, weak=False)
     recovery.start()
     try:
-        conveyor.celery.Worker(
-            hostname=presence.worker.name,
-            queues=[str(kind)],
+        servers.celery.Worker(
+            hostname=heartbeat.worker.name,
+            queues=list(queues),
             pool="solo",
             concurrency=1,
             loglevel=settings.log_level,
@@ -68,8 +115,11 @@ def run_worker(kind: StageKind, settings: Settings) -> None:
         ).start()
     finally:
         recovery.stop()
-        presence.stop()
+        heartbeat.stop()
 
 
 if __name__ == "__main__":
-    run_worker(StageKind(sys.argv[1]), get_settings())
+    try:
+        run_worker(tuple(sys.argv[1:]), get_settings())
+    except UnknownQueue as error:
+        sys.exit(str(error))

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cascade.workers.jobs.record import Job, JobStatus, StageRecord, StageStatus
+from cascade.workers.keys import NEWS, events_key
+from cascade.workers.redis_client import RedisClient
 
-NEWS = "cascade:news"
-NEWS_KEPT = 10_000
-EVENTS_KEPT = 5_000
+MAX_NEWS = 10_000
+MAX_EVENTS = 5_000
+EVENTS_TTL_S = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,10 @@ class Event:
     data: dict[str, Any]
 
 
-def events_key(job_id: str) -> str:
-    return f"cascade:job:{job_id}:events"
-
-
 def events_between(before: Job | None, after: Job) -> Iterator[Event]:
-    """What a client should hear of a change of the record."""
+    """List what a client should hear of a change of the record."""
     for index, stage in enumerate(after.stages):
-        previous = before.stages[index] if before is not None else StageRecord(stage.kind, stage.steps)
+        previous = before.stages[index] if before is not None else StageRecord(stage.name, stage.steps)
         yield from _stage_events(previous, stage)
     if before is None or before.status is not after.status:
         data: dict[str, Any] = {"id": after.id, "status": after.status}
@@ -43,7 +41,7 @@ def events_between(before: Job | None, after: Job) -> Iterator[Event]:
 
 
 def _stage_events(before: StageRecord, after: StageRecord) -> Iterator[Event]:
-    stage = {"stage": str(after.kind)}
+    stage = {"stage": after.name}
     if before.status is not after.status:
         if after.status is StageStatus.IN_PROGRESS:
             yield Event("stage.started", stage | {"attempt": after.attempts, "worker": after.worker})
@@ -55,17 +53,17 @@ def _stage_events(before: StageRecord, after: StageRecord) -> Iterator[Event]:
         yield Event("stage.progress", stage | {"step": after.step, "steps": after.steps})
 
 
-def publish(pipe: Any, before: Job | None, after: Job, ttl_s: int) -> None:
+def publish(pipe: RedisClient, before: Job | None, after: Job) -> None:
     """Add the events of a change to a transaction."""
     events = list(events_between(before, after))
     for event in events:
         fields = {"type": event.type, "data": json.dumps(event.data)}
-        pipe.xadd(events_key(after.id), fields, maxlen=EVENTS_KEPT)
+        pipe.xadd(events_key(after.id), fields, maxlen=MAX_EVENTS)
     if events:
-        pipe.expire(events_key(after.id), ttl_s)
+        pipe.expire(events_key(after.id), EVENTS_TTL_S)
         announce(pipe, after.id)
 
 
-def announce(pipe: Any, job_id: str) -> None:
-    """Tell who listens that there is news of a job."""
-    pipe.xadd(NEWS, {"job": job_id}, maxlen=NEWS_KEPT)
+def announce(pipe: RedisClient, job_id: str) -> None:
+    """Tell listeners that there is news of a job."""
+    pipe.xadd(NEWS, {"job": job_id}, maxlen=MAX_NEWS)

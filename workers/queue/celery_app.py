@@ -1,21 +1,22 @@
-"""The queues: one per stage kind, over Redis."""
+"""The Celery application: one queue per stage of a preset, over Redis."""
 
 from __future__ import annotations
 
 from celery import Celery
 from kombu import Queue
 
-from cascade.models.presets.table import StageKind
+from cascade.workers.queue.queues import all_queues
 from cascade.workers.settings import Settings
 
 RUN_STAGE = "cascade.run_stage"
+"""The task `run_stage(job_id | None, queue)`: without a job it is a turn for the one that waits longest."""
 
 
-def make_celery(settings: Settings) -> Celery:
-    """The Celery application, the same for who sends tasks and who runs them."""
+def create_celery(settings: Settings) -> Celery:
+    """Create the application, the same for those who send tasks and those who run them."""
     app = Celery("cascade", broker=settings.redis_url.get_secret_value(), set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(kind) for kind in StageKind],
+        task_queues=[Queue(queue) for queue in all_queues()],
         task_create_missing_queues=False,
         task_serializer="json",
         accept_content=["json"],
@@ -40,15 +41,16 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
-def enqueue(app: Celery, job_id: str | None, kind: StageKind) -> None:
-    """Put a stage of a job into its queue; without a job, a turn for the one that waits longest (`FairQueue`).
+def send_run_stage(app: Celery, job_id: str | None, queue: str) -> None:
+    """Send a task to a queue.
 
-    Raises kombu's OperationalError when Redis is away.
+    Raises:
+        kombu.exceptions.OperationalError: Redis cannot be reached.
     """
     app.send_task(
         RUN_STAGE,
-        args=[job_id, str(kind)],
-        queue=str(kind),
+        args=[job_id, queue],
+        queue=queue,
         retry=True,
         retry_policy={"max_retries": 3, "interval_start": 0.1, "interval_step": 0.3},
     )

@@ -1,65 +1,34 @@
-"""A fair first queue: projects take turns, so that one project's thousand jobs do not starve another's first.
+"""Fair turns at a queue: projects take turns, so that one project's thousand jobs do not starve another's first.
 
-A message in the first stage's queue stands for "run one waiting job"; which one is decided when a worker takes it:
-the oldest job of the project whose last turn is longest ago. The job is put into the lease table in the same step,
-so that it is found again if the worker is lost before it holds the lease.
+A message in the queue of a first stage stands for "run one waiting job"; which one is decided when a worker takes it:
+the oldest job of the project whose last turn is longest ago.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from cascade.models.presets.table import StageKind
-from cascade.workers.queue.lease import EXPIRIES, NOW
-
-TURNS = "cascade:turns"
-CLOCK = "cascade:turns:clock"
-
-ADD = """
-redis.call('RPUSH', KEYS[2], ARGV[2])
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  redis.call('ZADD', KEYS[1], redis.call('INCR', KEYS[3]), ARGV[1])
-end
-"""
-TAKE = (
-    NOW
-    + """
-while true do
-  local first = redis.call('ZRANGE', KEYS[1], 0, 0)
-  if #first == 0 then return false end
-  local job = redis.call('LPOP', ARGV[1] .. first[1])
-  if job then
-    redis.call('ZADD', KEYS[1], redis.call('INCR', KEYS[2]), first[1])
-    redis.call('ZADD', KEYS[3], now + ARGV[2], job .. '/' .. ARGV[3])
-    return job
-  end
-  redis.call('ZREM', KEYS[1], first[1])
-end
-"""
-)
+from cascade.workers.keys import LEASES, clock_key, turns_key, waiting_key
+from cascade.workers.redis_client import RedisClient, load_script
 
 
 class FairQueue:
-    """The jobs that wait for their first stage, by project."""
+    """The jobs that wait for their first stage, by queue and project."""
 
-    def __init__(self, redis: Any, lease_s: float) -> None:
+    def __init__(self, redis: RedisClient, lease_s: float) -> None:
         self.redis, self.lease_s = redis, lease_s
+        self._add = load_script(redis, "queue/add_turn.lua")
+        self._take = load_script(redis, "queue/take_turn.lua")
 
-    def add(self, project: str, job_id: str) -> None:
-        """A job waits; its project joins the round with the next turn if it was not in it."""
-        self.redis.eval(ADD, 3, TURNS, _waiting(project), CLOCK, project, job_id)
+    def add(self, queue: str, project: str, job_id: str) -> None:
+        """Let a job wait; its project joins the round with the next turn if it was not in it."""
+        keys = [turns_key(queue), waiting_key(queue, project), clock_key(queue)]
+        self._add(keys=keys, args=[project, job_id])
 
-    def take(self, kind: StageKind) -> str | None:
-        """The job whose turn it is, of which `kind` is the first stage."""
-        job: bytes | None = self.redis.eval(
-            TAKE, 3, TURNS, CLOCK, EXPIRIES, _waiting(""), self.lease_s, str(kind)
-        )
-        return None if job is None else job.decode()
+    def take(self, queue: str) -> str | None:
+        """Take the job whose turn it is; None if none waits. Recovery finds it if it is not leased within `lease_s`."""
+        keys = [turns_key(queue), clock_key(queue), LEASES]
+        job_id: bytes | None = self._take(keys=keys, args=[waiting_key(queue, ""), self.lease_s, queue])
+        return None if job_id is None else job_id.decode()
 
-    def remove(self, project: str, job_id: str) -> None:
-        """A job that does not wait any more."""
-        self.redis.lrem(_waiting(project), 0, job_id)
-
-
-def _waiting(project: str) -> str:
-    return f"cascade:waiting:{project}"
+    def remove(self, queue: str, project: str, job_id: str) -> None:
+        """Take a job out of the round."""
+        self.redis.lrem(waiting_key(queue, project), 0, job_id)

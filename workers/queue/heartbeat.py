@@ -1,4 +1,4 @@
-"""Presence: every worker says where it is and whether it is ready, for readiness probes and operators."""
+"""Heartbeats: every worker says where it is and what it does, for readiness probes and operators."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import os
 import socket
 import threading
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
-from cascade.models.presets.table import StageKind
+from cascade.workers.keys import heartbeat_key
 from cascade.workers.redis_client import RedisClient
 
-PREFIX = "cascade:worker:"
 TTL_S = 10
 INTERVAL_S = 2.0
+
+State = Literal["loading", "ready", "busy"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A live worker. `state` is loading, ready or busy; `job_id` is what it runs."""
+    """A live worker, the queues it serves, and the job that it runs."""
 
     name: str
-    kind: StageKind
-    presets: tuple[str, ...]
-    state: str
+    queues: tuple[str, ...]
+    state: State
     host: str
     pid: int
     job_id: str | None = None
@@ -38,42 +39,45 @@ CODEC = TypeAdapter(Worker)
 
 
 def live_workers(redis: RedisClient) -> list[Worker]:
-    """The workers that gave a sign within the last seconds, by name."""
-    keys = list(redis.scan_iter(match=f"{PREFIX}*", count=1000))
+    """List the workers whose last heartbeat is not older than TTL_S, by name."""
+    keys = list(redis.scan_iter(match=heartbeat_key("*"), count=1000))
     stored = redis.mget(keys) if keys else []
     workers = [CODEC.validate_json(value) for value in stored if value is not None]
     return sorted(workers, key=lambda worker: worker.name)
 
 
-class Presence:
+class Heartbeat:
     """Announces this process from a background thread until `stop`."""
 
-    def __init__(self, redis: RedisClient, kind: StageKind, presets: tuple[str, ...]) -> None:
+    def __init__(self, redis: RedisClient, queues: tuple[str, ...]) -> None:
         host, pid = socket.gethostname(), os.getpid()
         self.redis = redis
-        self.worker = Worker(f"{kind}@{host}-{pid}", kind, presets, "loading", host, pid)
+        self.worker = Worker(f"{'+'.join(queues)}@{host}-{pid}", queues, "loading", host, pid)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._announce_forever, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        self._announce()
+        """Announce this process now, and again every INTERVAL_S."""
+        self._beat()
         self._thread.start()
 
-    def set(self, state: str, job_id: str | None = None) -> None:
+    def set(self, state: State, job_id: str | None = None) -> None:
+        """Announce another state at once."""
         self.worker = replace(self.worker, state=state, job_id=job_id)
-        self._announce()
+        self._beat()
 
     def stop(self) -> None:
+        """Stop the thread and take the worker off the list."""
         self._stop.set()
         self._thread.join()
-        self.redis.delete(PREFIX + self.worker.name)
+        self.redis.delete(heartbeat_key(self.worker.name))
 
-    def _announce_forever(self) -> None:
+    def _beat_forever(self) -> None:
         while not self._stop.wait(INTERVAL_S):
-            self._announce()
+            self._beat()
 
-    def _announce(self) -> None:
+    def _beat(self) -> None:
         try:
-            self.redis.set(PREFIX + self.worker.name, CODEC.dump_json(self.worker), ex=TTL_S)
+            self.redis.set(heartbeat_key(self.worker.name), CODEC.dump_json(self.worker), ex=TTL_S)
         except RedisError as error:
             logger.warning("could not announce this worker: %s", error)

@@ -11,73 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from cascade.models.presets.table import StageKind
-from cascade.workers.redis_client import RedisClient
-
-EXPIRIES = "cascade:leases"
-HOLDERS = "cascade:lease-holders"
-
-NOW = "local t = redis.call('TIME'); local now = t[1] + t[2] / 1000000;"
-TAKE = (
-    NOW
-    + """
-local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if expiry and tonumber(expiry) > now and redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-return 1
-"""
-)
-RENEW = (
-    NOW
-    + """
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-return 1
-"""
-)
-RELEASE = """
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 1
-"""
-WAKE_LATER = (
-    NOW
-    + """
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 1
-"""
-)
-EXPIRED = NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)"
-FORGET = (
-    NOW
-    + """
-local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if expiry and tonumber(expiry) <= now then
-  redis.call('ZREM', KEYS[1], ARGV[1])
-  redis.call('HDEL', KEYS[2], ARGV[1])
-end
-"""
-)
+from cascade.workers.keys import LEASE_HOLDERS, LEASES
+from cascade.workers.redis_client import RedisClient, load_script
 
 
 @dataclass
 class Lease:
-    """A held lease; `lost` is set when it could not be renewed in time."""
+    """A lease of a queue's stage of a job; `lost` is set when it could not be renewed in time."""
 
     job_id: str
-    kind: StageKind
+    queue: str
     owner: str
     lost: threading.Event = field(default_factory=threading.Event)
 
     @property
     def member(self) -> str:
-        return f"{self.job_id}/{self.kind}"
+        """Name the lease in the lease table."""
+        return f"{self.job_id}/{self.queue}"
 
 
 class Leases:
@@ -85,32 +38,39 @@ class Leases:
 
     def __init__(self, redis: RedisClient, lease_s: float) -> None:
         self.redis, self.lease_s = redis, lease_s
+        self._take = load_script(redis, "queue/take_lease.lua")
+        self._renew = load_script(redis, "queue/renew_lease.lua")
+        self._release = load_script(redis, "queue/release_lease.lua")
+        self._delay = load_script(redis, "queue/delay_lease.lua")
+        self._expired = load_script(redis, "queue/expired_leases.lua")
+        self._remove = load_script(redis, "queue/remove_expired_lease.lua")
 
-    def take(self, job_id: str, kind: StageKind, owner: str) -> Lease | None:
-        """The lease, or None while another holds it."""
-        lease = Lease(job_id, kind, owner)
-        return lease if self._run(TAKE, lease, self.lease_s) else None
+    def take(self, job_id: str, queue: str, owner: str) -> Lease | None:
+        """Take the lease; None while another holds it."""
+        lease = Lease(job_id, queue, owner)
+        return lease if self._run(self._take, lease, self.lease_s) else None
 
     def renew(self, lease: Lease) -> bool:
-        """Whether the lease was still held and now lasts `lease_s` more."""
-        return self._run(RENEW, lease, self.lease_s)
+        """Let the lease last `lease_s` more; return whether it was still held."""
+        return self._run(self._renew, lease, self.lease_s)
 
     def release(self, lease: Lease) -> None:
-        self._run(RELEASE, lease)
+        """Give the lease up, if it is still held."""
+        self._run(self._release, lease)
 
-    def wake_later(self, lease: Lease, delay_s: float) -> None:
+    def release_later(self, lease: Lease, delay_s: float) -> None:
         """Give the lease up; after `delay_s` recovery puts the stage back into its queue."""
-        self._run(WAKE_LATER, lease, delay_s)
+        self._run(self._delay, lease, delay_s)
 
-    def expired(self) -> list[tuple[str, StageKind]]:
-        """Stages whose lease has run out: their worker is gone, or their delay is over."""
-        members = [member.decode() for member in self.redis.eval(EXPIRED, 1, EXPIRIES)]
-        split = [member.rsplit("/", 1) for member in members]
-        return [(job_id, StageKind(kind)) for job_id, kind in split]
+    def expired(self) -> list[tuple[str, str]]:
+        """List (job, queue) of leases that have run out: their worker is gone, or their delay is over."""
+        members: list[bytes] = self._expired(keys=[LEASES])
+        pairs = [member.decode().split("/", 1) for member in members]
+        return [(job_id, queue) for job_id, queue in pairs]
 
-    def forget(self, job_id: str, kind: StageKind) -> None:
+    def remove_expired(self, job_id: str, queue: str) -> None:
         """Remove an expired lease, unless it was taken again meanwhile."""
-        self.redis.eval(FORGET, 2, EXPIRIES, HOLDERS, f"{job_id}/{kind}")
+        self._remove(keys=[LEASES, LEASE_HOLDERS], args=[Lease(job_id, queue, "").member])
 
     @contextmanager
     def renewing(self, lease: Lease) -> Iterator[None]:
@@ -135,5 +95,5 @@ class Leases:
             stop.set()
             thread.join()
 
-    def _run(self, script: str, lease: Lease, *args: float) -> bool:
-        return bool(self.redis.eval(script, 2, EXPIRIES, HOLDERS, lease.member, lease.owner, *args))
+    def _run(self, script: Script, lease: Lease, *args: float) -> bool:
+        return bool(script(keys=[LEASES, LEASE_HOLDERS], args=[lease.member, lease.owner, *args]))

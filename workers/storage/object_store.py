@@ -32,14 +32,15 @@ class ObjectStore:
             self._client.create_bucket(Bucket=self.bucket)
 
     def check(self) -> None:
-        """Raises when the server or the bucket cannot be reached."""
+        """Raise botocore's error if the server or the bucket cannot be reached."""
         self._client.head_bucket(Bucket=self.bucket)
 
     def put(self, key: str, content: bytes, media_type: str) -> None:
+        """Store an object, in the place of one with the same key."""
         self._client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
 
     def get(self, key: str) -> bytes:
-        """Raises ArtifactLost if there is no such object."""
+        """Read an object. Raises ArtifactLost if there is none."""
         try:
             response = self._client.get_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -50,7 +51,7 @@ class ObjectStore:
         return body
 
     def presign(self, key: str, filename: str, media_type: str) -> str:
-        """A URL that downloads the object for a while, as `filename`."""
+        """Sign a URL that downloads the object as `filename`, until `presign_expiry_s` is over."""
         url: str = self._public.generate_presigned_url(
             "get_object",
             Params={

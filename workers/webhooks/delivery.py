@@ -13,33 +13,34 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
 
 from pydantic import TypeAdapter
 from standardwebhooks import Webhook
 
-from cascade.workers.errors import JobNotFound
+from cascade.workers.errors import JobNotFound, TargetRefused, UnreadableRecord
 from cascade.workers.jobs.record import Job, JobStatus
-from cascade.workers.jobs.store import WEBHOOKS, JobStore, deliveries_key
-from cascade.workers.redis_client import RedisClient
+from cascade.workers.jobs.store import JobStore
+from cascade.workers.keys import WEBHOOKS, webhook_secret_key
+from cascade.workers.logs import logging_job
+from cascade.workers.redis_client import RedisClient, load_script
 from cascade.workers.settings import Settings
-from cascade.workers.webhooks.safe_http import TargetRefused, post
+from cascade.workers.webhooks.safe_http import post
+
+if TYPE_CHECKING:
+    from cascade.workers.servers import Servers
 
 logger = logging.getLogger(__name__)
 
 GONE = 410  # the specification: the target wants no more
-LOG_KEPT = 100
-
-TAKE = """
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)
-if not due[1] then return nil end
-redis.call('ZADD', KEYS[1], ARGV[2], due[1])
-return due[1]
-"""
+MAX_LOG_ENTRIES = 100
+HOLD_S = 30.0
+"""How much longer than the target's time limit a delivery is hidden from other housekeepers."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One try to deliver a message: when (Unix seconds), and how the target answered, or what went wrong."""
+    """One attempt to deliver a message: when (Unix seconds), and the target's answer or what went wrong."""
 
     message_id: str
     event: str
@@ -51,6 +52,7 @@ class Delivery:
 
     @property
     def taken(self) -> bool:
+        """Return whether the target took the message: it answered 2xx."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
@@ -58,38 +60,52 @@ CODEC = TypeAdapter(Delivery)
 
 
 class Webhooks:
-    """Delivers what is due, and keeps a log of every try by job."""
+    """Delivers what is due, and logs every attempt by job."""
 
     def __init__(self, redis: RedisClient, jobs: JobStore, settings: Settings) -> None:
         self.redis, self.jobs, self.settings = redis, jobs, settings
+        self._take_due = load_script(redis, "webhooks/take_due.lua")
+
+    @classmethod
+    def of(cls, servers: Servers) -> Self:
+        """Build it over a process's connections."""
+        return cls(servers.redis, JobStore(servers.redis, servers.settings), servers.settings)
 
     def secret(self, project: str) -> str:
-        """The secret that signs a project's messages, `whsec_...`; made when it is first asked for."""
-        made = base64.b64encode(secrets.token_bytes(32)).decode()
-        self.redis.set(f"cascade:webhook-secret:{project}", made, nx=True)
-        stored: bytes = self.redis.get(f"cascade:webhook-secret:{project}")
+        """Return the secret that signs a project's messages, `whsec_...`; the first call creates it."""
+        key = webhook_secret_key(project)
+        self.redis.set(key, base64.b64encode(secrets.token_bytes(32)).decode(), nx=True)
+        stored: bytes = self.redis.get(key)
         return f"whsec_{stored.decode()}"
 
     def deliver_next(self) -> bool:
-        """Try the message that is due first; whether there was one."""
-        hold_s = self.settings.webhook_timeout_s + 30
+        """Try the message that is due first; return whether there was one."""
         now = time.time()
-        due = self.redis.eval(TAKE, 1, WEBHOOKS, now, now + hold_s)
+        due: bytes | None = self._take_due(
+            keys=[WEBHOOKS], args=[now, now + self.settings.webhook_timeout_s + HOLD_S]
+        )
         if due is None:
             return False
-        job_id = due.decode()
-        job = self.jobs.get(job_id)
-        if job is None or not job.status.final or job.request.webhook_url is None:
-            self.redis.zrem(WEBHOOKS, due)
-            return True
-        self._after(job, self._try(job))
+        with logging_job(due.decode()):
+            self._deliver(due.decode())
         return True
 
     def log(self, job_id: str) -> list[Delivery]:
-        """Every try to deliver a job's messages, oldest first."""
-        return [CODEC.validate_json(entry) for entry in self.redis.lrange(deliveries_key(job_id), 0, -1)]
+        """List every attempt to deliver a job's messages, oldest first."""
+        return [CODEC.validate_json(entry) for entry in self.jobs.deliveries(job_id)]
 
-    def _try(self, job: Job) -> Delivery:
+    def _deliver(self, job_id: str) -> None:
+        try:
+            job = self.jobs.get(job_id)
+        except UnreadableRecord as error:
+            logger.warning("the webhook is given up: %s", error)
+            job = None
+        if job is None or not job.status.final or job.request.webhook_url is None:
+            self.redis.zrem(WEBHOOKS, job_id)
+        else:
+            self._schedule_next(job, self._attempt(job))
+
+    def _attempt(self, job: Job) -> Delivery:
         assert job.request.webhook_url is not None
         message_id, event = _message_id(job), f"video.{job.status}"
         attempt = 1 + sum(delivery.message_id == message_id for delivery in self.log(job.id))
@@ -110,13 +126,13 @@ class Webhooks:
             error = str(refusal)
         return Delivery(message_id, event, attempt, started, round(time.time() - started, 3), code, error)
 
-    def _after(self, job: Job, delivery: Delivery) -> None:
-        """Keep the try on the log, and plan the next one where one is due."""
+    def _schedule_next(self, job: Job, delivery: Delivery) -> None:
+        """Log an attempt, and schedule the next one if the message was not taken."""
         over = delivery.taken or delivery.status_code == GONE
         over = over or delivery.attempt >= self.settings.webhook_max_attempts
         delay_s = self.settings.webhook_backoff_s * 2 ** (delivery.attempt - 1)
         try:
-            self.jobs.log_delivery(job.id, CODEC.dump_json(delivery), LOG_KEPT)
+            self.jobs.log_delivery(job.id, CODEC.dump_json(delivery), MAX_LOG_ENTRIES)
         except JobNotFound:
             over = True
         if over:
@@ -124,11 +140,11 @@ class Webhooks:
         else:
             self.redis.zadd(WEBHOOKS, {job.id: time.time() + delay_s}, xx=True)
         outcome = delivery.error or delivery.status_code
-        logger.info("webhook %s, try %d: %s", delivery.message_id, delivery.attempt, outcome)
+        logger.info("webhook %s, attempt %d: %s", delivery.message_id, delivery.attempt, outcome)
 
 
 def _message_id(job: Job) -> str:
-    """The same for every try, another when the job ends again (a draft that was continued)."""
+    """Name a message: the same for every attempt, another when the job ends again (a draft that was continued)."""
     return f"msg_{job.id.removeprefix('video_')}_{int(1000 * (job.finished_at or 0))}"
 
 

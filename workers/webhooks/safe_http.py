@@ -1,4 +1,4 @@
-"""Requests to addresses that users give: only to public ones, unless the operator allows others.
+"""HTTP requests to URLs that users choose: only to public addresses, unless the operator allows others.
 
 The host is resolved once, every address is checked, and the connection goes to a checked address, so that a name
 that resolves differently a moment later changes nothing. Redirects are answers like any other, never followed.
@@ -12,15 +12,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cascade.workers.errors import TargetRefused
 from cascade.workers.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 MAX_URL_CHARS = 2048
-
-
-class TargetRefused(Exception):
-    """The target may not be called, cannot be reached, or does not answer in time."""
 
 
 def check_url(url: str, *, private_targets: bool) -> None:
@@ -46,10 +43,10 @@ def check_url(url: str, *, private_targets: bool) -> None:
 
 
 def post(url: str, body: str, headers: dict[str, str], settings: Settings) -> int:
-    """POST `body`; the status code of the answer, whose body is not read.
+    """POST `body` and return the status code of the answer, whose body is not read.
 
     Raises:
-        TargetRefused
+        TargetRefused: the target may not be called, cannot be reached, or does not answer in time.
     """
     try:
         check_url(url, private_targets=settings.webhook_private_targets)
@@ -77,7 +74,7 @@ def post(url: str, body: str, headers: dict[str, str], settings: Settings) -> in
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the internet's, looked at through IPv6's ways of writing IPv4."""
+    """Return whether an address is a public one; an IPv4 address inside an IPv6 address counts."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in NAT64:
@@ -88,16 +85,16 @@ def is_public(address: Address) -> bool:
 
 
 def _checked_address(host: str, *, private_targets: bool) -> Address:
-    """The first address of a host, all of which must be allowed."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    """Resolve a host to its first address; all of them must be allowed."""
+    entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]
     if not private_targets and not all(is_public(address) for address in addresses):
         raise TargetRefused(f"{host} leads to an address that is not public")
     return addresses[0]
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host is, in any way of writing it that a resolver takes; None for a name."""
+    """Parse a host that is an address, in any notation that a resolver takes; None for a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -1,0 +1,47 @@
+"""What happens at every denoising step of a running stage: its progress is recorded, and it may have to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cascade.workers.errors import LeaseLost, TimeLimitExceeded, WorkerStopping
+from cascade.workers.jobs.store import JobStore
+from cascade.workers.jobs.transitions import advance_stage
+from cascade.workers.queue.lease import Lease
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Called with (step, steps) after every denoising step; what it raises ends the stage.
+
+    Attributes:
+        must_stop: returns whether this worker's time to finish the stage is over.
+        time_limit_s: how long a stage may take.
+        started_at: monotonic seconds.
+    """
+
+    jobs: JobStore
+    lease: Lease
+    stage: str
+    must_stop: Callable[[], bool]
+    time_limit_s: float
+    started_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, step: int, steps: int) -> None:
+        """Record the step.
+
+        Raises:
+            JobNotFound, IllegalTransition: the job was deleted, or is over.
+            LeaseLost, WorkerStopping, TimeLimitExceeded.
+        """
+        self.jobs.update(self.lease.job_id, lambda job: advance_stage(job, self.stage, step, steps))
+        if self.lease.lost.is_set():
+            raise LeaseLost(f"another worker has taken stage {self.stage}")
+        if self.must_stop():
+            raise WorkerStopping(f"stage {self.stage} is handed back")
+        if time.monotonic() - self.started_at > self.time_limit_s:
+            raise TimeLimitExceeded(
+                f"stage {self.stage} took longer than CASCADE_STAGE_TIME_LIMIT_S ({self.time_limit_s:g} s)"
+            )

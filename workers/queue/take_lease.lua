@@ -1,0 +1,11 @@
+-- Take the lease of a stage unless another holds it.
+-- KEYS: 1 leases, 2 lease holders
+-- ARGV: 1 member `job/queue`, 2 owner, 3 seconds of the lease
+-- Returns 1, or 0 while another holds it.
+local t = redis.call('TIME')
+local now = t[1] + t[2] / 1000000
+local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if expiry and tonumber(expiry) > now and redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return 0 end
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return 1
