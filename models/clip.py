@@ -1,4 +1,4 @@
-"""What stages exchange: clips of pixels, latents, and the embeddings of a prompt."""
+"""Clips of pixels, latents, and the embeddings of a prompt: all that stages exchange."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Clip:
         _check_axes("a clip", self.frames)
 
     def split(self) -> tuple[Clip, ...]:
-        """Its videos, each as a batch of one."""
+        """Split the batch into its videos, each as a batch of one."""
         return tuple(replace(self, frames=video[None]) for video in self.frames)
 
     def to_uint8(self) -> Tensor:
-        """8-bit frames (batch, frames, height, width, channels), -1 as 0 and 1 as 255, clamped."""
+        """Quantise to 8 bits: (batch, frames, height, width, channels), -1 as 0 and 1 as 255, clamped."""
         scaled = (self.frames.float().clamp(-1, 1) + 1) * 127.5
         return scaled.round().to(torch.uint8).permute(0, 1, 3, 4, 2)
 
@@ -68,12 +68,12 @@ class Latents:
         _check_axes("latents", self.latents)
 
     def split(self) -> tuple[Latents, ...]:
-        """Its videos, each as a batch of one."""
+        """Split the batch into its videos, each as a batch of one."""
         return tuple(replace(self, latents=video[None]) for video in self.latents)
 
 
 Output = Clip | Latents
-"""What a stage hands to the next one."""
+"""The result of a stage, handed to the next one."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class PromptEmbeddings:
 
 
 def _check_axes(what: str, values: Tensor) -> None:
+    """Raise ValueError unless `values` are floats (batch, frames, channels, height, width)."""
     if values.ndim != 5 or not values.is_floating_point():
         raise ValueError(
             f"{what}: expected a float tensor (batch, frames, channels, height, width); "

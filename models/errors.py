@@ -5,6 +5,8 @@
     ├── InvalidParameter (also a ValueError)
     ├── StageInputError
     ├── MotionMisfit
+    ├── TrainingError
+    ├── EvaluationError
     └── VideoFileError
 """
 
@@ -39,5 +41,13 @@ class MotionMisfit(ModelError):
     """A motion adapter is damaged, or made for another network."""
 
 
+class TrainingError(ModelError):
+    """A training cannot begin or go on as it was asked for."""
+
+
 class VideoFileError(ModelError):
-    """A video file cannot be read, or is too short."""
+    """A video file cannot be read or is too short, or a list of video files is wrong."""
+
+
+class EvaluationError(ModelError):
+    """An evaluation cannot be run as asked: its suite, its data or its folder do not fit."""

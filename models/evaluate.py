@@ -1,4 +1,4 @@
-"""Evaluation in this process: what `cascade evaluate` does. Imports torch."""
+"""Evaluate: run a suite on a preset, all in this process."""
 
 from __future__ import annotations
 
@@ -7,35 +7,48 @@ from pathlib import Path
 from typing import Any
 
 from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.errors import EvaluationError
 from cascade.models.evaluation.feature_networks import FeatureNetworks
 from cascade.models.evaluation.runner import Evaluation
-from cascade.models.evaluation.suites import SUITES
+from cascade.models.evaluation.suites import available_suites
 from cascade.models.presets.table import get_preset
 from cascade.models.runtime.device import resolve_device
 from cascade.models.runtime.execution import Execution
-from cascade.workers.settings import Settings
 
 
 def run_suite(
     preset: str,
     suite: str,
     output: Path,
-    settings: Settings,
+    checkpoints: Path,
+    execution: Execution,
     report: Callable[[int, int], None],
     data: Path | None = None,
     networks: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """The records of a suite's samples, made or found in `output`.
+    """Run a suite, or what is left of it: the records of all samples.
 
+    Args:
+        output: folder of the run; an interrupted one there continues.
+        checkpoints: folder of local checkpoints.
+        report: called with the number of finished tasks and of all tasks.
+        data: list of videos and captions, for suites that need one.
+        networks: folder of published feature networks; None takes the small ones.
     Raises:
-        ValueError: there is no such suite, it needs `data`, `networks` holds none, or `output` holds another run.
-        InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+        EvaluationError: there is no such suite, it needs `data` or scenes, or `output` holds another run.
+        InvalidParameter: there is no such preset.
+        CheckpointError: a checkpoint is missing or does not fit.
     """
-    if suite not in SUITES:
-        raise ValueError(f'there is no suite "{suite}"; choose one of {", ".join(SUITES)}')
-    cascade = get_preset(preset)
-    execution = Execution(device=settings.device, dtype=settings.dtype)
-    checkpoints = Checkpoints(settings.checkpoints_dir)
-    given = FeatureNetworks.load(networks, resolve_device(execution))
-    run = Evaluation.load(cascade, SUITES[suite], output, checkpoints, execution, given, data)
-    return run.run(report)
+    suites = available_suites()
+    if suite not in suites:
+        raise EvaluationError(f'there is no suite "{suite}"; choose one of {", ".join(suites)}')
+    evaluation = Evaluation.load(
+        get_preset(preset),
+        suites[suite],
+        output,
+        Checkpoints(checkpoints),
+        execution,
+        FeatureNetworks.load(networks, resolve_device(execution)),
+        data,
+    )
+    return evaluation.run(report)

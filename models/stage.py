@@ -1,4 +1,4 @@
-"""What a stage is to the rest of the cascade: a pure function from tensors to a clip or to latents."""
+"""A stage of a cascade: a pure function from tensors to a clip or to latents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StageInputs(Generic[OptionsT]):
     motion: Mapping[str, Tensor] | None = None
 
     def previous_frames(self, num_frames: int | None = None) -> Tensor:
-        """The previous stage's pixels (batch, num_frames, channels, height, width) in [-1, 1].
+        """Return the previous stage's pixels (batch, num_frames, channels, height, width) in [-1, 1].
 
         Raises:
             StageInputError: there are none, or not as many frames as the stage needs (None takes any number).
@@ -53,7 +53,7 @@ class StageInputs(Generic[OptionsT]):
         return self._expected("frames", frames, num_frames)
 
     def previous_latents(self, num_frames: int | None = None) -> Tensor:
-        """The previous stage's latents (batch, num_frames, channels, height, width), scaled for diffusion.
+        """Return the previous stage's latents (batch, num_frames, channels, height, width), scaled for diffusion.
 
         Raises:
             StageInputError: as `previous_frames`.
@@ -62,6 +62,7 @@ class StageInputs(Generic[OptionsT]):
         return self._expected("latent frames", latents, num_frames)
 
     def _expected(self, what: str, values: Tensor | None, num_frames: int | None) -> Tensor:
+        """Return values (batch, frames, ...) if there are as many as expected. Raises StageInputError."""
         videos = len(self.seeds)
         if values is None or values.shape[0] != videos or num_frames not in (None, values.shape[1]):
             got = "none" if values is None else f"a tensor of shape {tuple(values.shape)}"
@@ -89,7 +90,7 @@ class Stage(ABC, Generic[OptionsT]):
     @classmethod
     @abstractmethod
     def requirements(cls, spec: StageSpec[OptionsT]) -> tuple[Requirement, ...]:
-        """The checkpoints that `load` reads."""
+        """Return the checkpoints that `load` reads."""
 
     @abstractmethod
     def __call__(self, inputs: StageInputs[OptionsT], on_step: OnStep) -> Output:
@@ -100,7 +101,7 @@ class Stage(ABC, Generic[OptionsT]):
         """
 
     def preview(self, latents: Latents) -> Clip:
-        """What the stage's latents look like, for people: a linear preview, or the stage's own decoder."""
+        """Turn the stage's latents into pixels for people to look at: linearly, or by the stage's own decoder."""
         return linear_preview(latents)
 
 

@@ -1,4 +1,4 @@
-"""What a network needs so that it can be read from a checkpoint and written as one."""
+"""The base of networks that are read from a checkpoint and written as one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class CheckpointNetwork(nn.Module):
 
     @abstractmethod
     def config_json(self) -> dict[str, Any]:
-        """The configuration, as `from_config` reads it."""
+        """Return the configuration, as `from_config` reads it."""
 
     @staticmethod
     def weight_name(name: str) -> str:
-        """The network's own name for a tensor of a checkpoint; the same unless a network has changed its names."""
+        """Return the network's own name for a tensor of a checkpoint; the same unless a network has changed its names."""
         return name
 
     @property
@@ -39,5 +39,5 @@ class CheckpointNetwork(nn.Module):
 def own_names(
     network: type[CheckpointNetwork] | CheckpointNetwork, weights: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by the network's own names."""
+    """Rename the tensors of a checkpoint to the network's own names."""
     return {network.weight_name(name): tensor for name, tensor in weights.items()}

@@ -84,6 +84,6 @@ def _step(
 
 
 def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Scheduler) -> Tensor:
-    """Cut off the second half of the channels, a learned variance, where the scheduler does not use it."""
+    """Cut a learned variance, the second half of the channels, off (batch, channels, ...) if the scheduler ignores it."""
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
     return prediction if learned else prediction[:, : sample.shape[1]]

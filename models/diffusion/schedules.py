@@ -1,4 +1,4 @@
-"""What the samplers need of a noise schedule: the five members of diffusers' schedulers that are used here."""
+"""Noise schedules: the five members of diffusers' schedulers that sampling and training use."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ class Scheduler(Protocol):
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None: ...
 
-    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: Any) -> Any: ...
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: Any) -> Any:
+        """Remove the noise of one timestep from a sample (frames, channels, height, width)."""
+        ...
 
-    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor: ...
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Noise samples (batch, ...) to timesteps (batch,)."""
+        ...
 
 
 @cache

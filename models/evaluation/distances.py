@@ -1,8 +1,8 @@
 """Distances between sets of clips, and scores of a set, from the features of a network.
 
 The formulas of FVD (Unterthiner et al., 2018), FID (Heusel et al., 2017) and Inception Score (Salimans et al., 2016).
-With the small text-video network in the place of I3D and Inception the figures rank cascades of moving shapes; they
-compare with no published ones.
+With small networks in the place of I3D and Inception the figures rank cascades of one family; they compare with no
+published ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ RESAMPLES = 100
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Between Gaussians fitted to two sets of features (count, width): |mean difference|² + Tr(A + B - 2 sqrt(AB)).
+    """Compute the Fréchet distance of Gaussians fitted to two sets of features (count, width).
+
+    |mean difference|² + Tr(A + B - 2 sqrt(AB)), with the covariances A and B (Dowson and Landau, 1982).
 
     Raises:
         ValueError: a set has fewer than two features.
@@ -37,7 +39,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def inception_score(classes: Tensor, certainty: Tensor) -> float:
-    """exp of the mean divergence of each frame's classes p from those of all: 1 to the number of classes.
+    """Compute exp of the mean divergence of each frame's classes p from those of all: 1 to the number of classes.
 
     The mean of sum p (log p - log mean(p)) is the mean of sum p log p, less sum mean(p) log mean(p).
 
@@ -50,13 +52,13 @@ def inception_score(classes: Tensor, certainty: Tensor) -> float:
 
 
 def bootstrapped(figure: Callable[[Tensor], float], count: int) -> Estimate:
-    """A figure of the samples numbered 0 to count - 1, with a 95 % interval from resampled ones.
+    """Compute a figure of the samples numbered 0 to count - 1, with a 95 % interval from resampled ones (Efron, 1979).
 
     Samples that are drawn twice make a Fréchet distance larger and an Inception Score smaller: the interval is moved
     by as much as the mean of the resampled figures is off.
 
     Args:
-        figure: takes the numbers of the samples.
+        figure: takes the numbers (count,) of the samples.
     """
     generator = Generator().manual_seed(0)
     drawn = sorted(figure(torch.randint(count, (count,), generator=generator)) for _ in range(RESAMPLES))

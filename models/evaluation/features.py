@@ -1,4 +1,4 @@
-"""What the networks saw in the clips of a run, made and real: kept by stage and sample, and summed up over all samples."""
+"""Features of the clips of a run, generated and real: stored by stage and sample, and summed up over all samples."""
 
 from __future__ import annotations
 
@@ -12,47 +12,54 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cascade.models.evaluation.distances import bootstrapped, frechet_distance, inception_score
-from cascade.models.evaluation.feature_networks import Judged
+from cascade.models.evaluation.feature_networks import ClipMeasurements
 from cascade.models.evaluation.statistics import Estimate
 
 FOLDER = "features"
 Side = Literal["made", "real"]
+"""Clips that a stage made, or real ones that they are compared with."""
 
 
-def keep_features(folder: Path, side: Side, stage: str, name: str, seen: Judged) -> None:
-    """`stage` is the one that made the clip, or that a real clip is compared with."""
+def store_features(folder: Path, side: Side, stage: str, name: str, measurements: ClipMeasurements) -> None:
+    """Store a clip's features under the stage that generated it, or that a real clip is compared with."""
     target = folder / FOLDER / side / stage
     target.mkdir(parents=True, exist_ok=True)
-    certainty = torch.tensor(seen.certainty)
-    tensors = {"clip": seen.clip, "frames": seen.frames, "classes": seen.classes, "certainty": certainty}
+    certainty = torch.tensor(measurements.certainty)
+    tensors = {
+        "clip": measurements.clip,
+        "frames": measurements.frames,
+        "classes": measurements.classes,
+        "certainty": certainty,
+    }
     save_file(
         {key: tensor.float().contiguous() for key, tensor in tensors.items()}, target / f"{name}.safetensors"
     )
 
 
 def distances(folder: Path) -> Iterator[tuple[str, str, Estimate]]:
-    """Over the kept features, (stage, figure, estimate): FVD and FID-vid from the stage's real clips, Inception Score.
+    """Yield (stage, figure, estimate) over the stored features: FVD and FID-vid from the stage's real clips, Inception Score.
 
-    A Fréchet distance is of as many clips as there are of the rarer kind, made or real, the first of each by name.
+    A Fréchet distance is of as many clips as there are of the rarer kind, generated or real, the first of each by name.
     """
     for stage in sorted((folder / FOLDER / "made").glob("*")):
         made = sorted(stage.glob("*.safetensors"))
         real = sorted((folder / FOLDER / "real" / stage.name).glob("*.safetensors"))
         count = min(len(made), len(real))
         if count >= 2:
-            yield stage.name, "FVD", _apart("clip", made[:count], real[:count])
-            yield stage.name, "FID-vid", _apart("frames", made[:count], real[:count])
+            yield stage.name, "FVD", _distance("clip", made[:count], real[:count])
+            yield stage.name, "FID-vid", _distance("frames", made[:count], real[:count])
         if len(made) >= 2:
-            classes, certainty = _read("classes", made), _read("certainty", made)
-            score = bootstrapped(
-                lambda n, classes=classes, certainty=certainty: inception_score(classes[n], certainty[n]),
-                len(made),
-            )
-            yield stage.name, "Inception Score", score
+            yield stage.name, "Inception Score", _inception_score(made)
 
 
-def _apart(part: str, made: Sequence[Path], real: Sequence[Path]) -> Estimate:
-    """Clips are drawn, with all of their frames."""
+def _inception_score(made: Sequence[Path]) -> Estimate:
+    """Compute the Inception Score with an interval from resampled clips."""
+    classes, certainty = _read("classes", made), _read("certainty", made)
+    return bootstrapped(lambda n: inception_score(classes[n], certainty[n]), len(made))
+
+
+def _distance(part: str, made: Sequence[Path], real: Sequence[Path]) -> Estimate:
+    """Compute a Fréchet distance with an interval from resampled clips, each with all of its frames."""
     first, second = _read(part, made), _read(part, real)
     width = first.shape[-1]
     return bootstrapped(
@@ -61,9 +68,9 @@ def _apart(part: str, made: Sequence[Path], real: Sequence[Path]) -> Estimate:
 
 
 def _read(part: str, files: Sequence[Path]) -> Tensor:
-    """One tensor of each file: (files, ...)."""
+    """Read one tensor of each file: (count of files, ...)."""
     tensors = []
     for file in files:
-        with safe_open(file, "pt") as kept:
-            tensors.append(kept.get_tensor(part))
+        with safe_open(file, "pt") as stored:
+            tensors.append(stored.get_tensor(part))
     return torch.stack(tensors)

@@ -1,4 +1,4 @@
-"""How near restored frames are to the true ones: PSNR, squared error, SSIM and LPIPS."""
+"""Fidelity of restored frames to the true ones: PSNR, squared error, SSIM and LPIPS."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ HIGHEST_PSNR = 60.0
 SQUARED_ERROR = "squared error"
 
 
-def fidelity(made: Tensor, truth: Tensor, networks: FeatureNetworks) -> dict[str, float]:
-    """Of clips (frames, 3, height, width) in [-1, 1]: the figures by name.
+def fidelity(restored: Tensor, truth: Tensor, networks: FeatureNetworks) -> dict[str, float]:
+    """Compare clips (frames, 3, height, width) in [-1, 1]: the figures by name.
 
-    PSNR (dB, at most HIGHEST_PSNR) and SSIM are of pixel values in [0, 1], which SSIM's comparison of brightness is
+    PSNR (dB, at most HIGHEST_PSNR) and SSIM (Wang et al., 2004) are of pixel values in [0, 1], which SSIM's comparison of brightness is
     defined on; the mean squared error is of those in [-1, 1].
     """
-    made = made.clamp(-1, 1)
-    values, true_values = (made + 1) / 2, (truth + 1) / 2
+    restored = restored.clamp(-1, 1)
+    values, true_values = (restored + 1) / 2, (truth + 1) / 2
     psnr = float(peak_signal_noise_ratio(values, true_values, data_range=1.0))
     ssim = structural_similarity_index_measure(values, true_values, data_range=1.0)
     return {
         "psnr": min(psnr, HIGHEST_PSNR),
-        SQUARED_ERROR: float((made - truth).square().mean()),
+        SQUARED_ERROR: float((restored - truth).square().mean()),
         "ssim": float(torch.as_tensor(ssim)),
-        "lpips": networks.perceptual_distance(made, truth),
+        "lpips": networks.perceptual_distance(restored, truth),
     }

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from cascade.models.evaluation.statistics import Estimate
 
 Row = tuple[str, str, str, str, Estimate]
-"""What is measured: (group, split, stage, figure, estimate)."""
+"""One figure: (group, split, stage, figure, estimate)."""
 
 COLUMNS = 2
 PANEL_WIDTH, BAR_HEIGHT, HEAD_HEIGHT = 5.5, 0.22, 0.7
@@ -21,7 +21,7 @@ COLOURS = ("#2a7f9e", "#c9742b", "#6a8f3c", "#8a5a9e")
 
 
 def plot(rows: Sequence[Row]) -> bytes:
-    """PNG; what a stage restores and the plain way, such as `psnr (stage)` and `psnr (plain)`, share a panel."""
+    """Draw figures as PNG; a stage and the plain way, such as `psnr (stage)` and `psnr (plain)`, share a panel."""
     panels: dict[str, list[tuple[str, str, Estimate]]] = {}
     for _, split, stage, figure_name, estimate in rows:
         name, way = re.fullmatch(r"(.*?)(?: \((\w+)\))?", figure_name).groups()  # type: ignore[union-attr]

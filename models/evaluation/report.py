@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cascade.models.errors import EvaluationError
 from cascade.models.evaluation.features import distances
 from cascade.models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
 from cascade.models.evaluation.plot import Row, plot
@@ -23,21 +24,21 @@ DISTRIBUTION = "distribution"
 
 
 def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Every figure of a run, over its samples."""
-    gathered: dict[tuple[str, str, str, str], list[Any]] = {}
+    """Estimate every figure of a run over its samples."""
+    values: dict[tuple[str, str, str, str], list[Any]] = {}
     for record in records:
         for stage, figures in record["stages"].items():
             for name, value in _flat(figures):
                 key = (record["kind"], record["split"], stage, name)
-                gathered.setdefault(key, []).append(value)
-    rows = [(*key, share(v) if isinstance(v[0], bool) else mean(v)) for key, v in gathered.items()]
-    return [_pooled(row) if row[3].startswith(SQUARED_ERROR) else row for row in rows]
+                values.setdefault(key, []).append(value)
+    rows = [(*key, share(v) if isinstance(v[0], bool) else mean(v)) for key, v in values.items()]
+    return [_pool_psnr(row) if row[3].startswith(SQUARED_ERROR) else row for row in rows]
 
 
-def _pooled(row: Row) -> Row:
-    """The PSNR of all clips together, from their mean squared error in [-1, 1].
+def _pool_psnr(row: Row) -> Row:
+    """Compute the PSNR of all clips together, from their mean squared error in [-1, 1].
 
-    The mean of the clips' own PSNR says more of clips that are restored nearly perfectly, such as still ones.
+    The mean of the clips' own PSNR is dominated by clips that are restored nearly perfectly, such as still ones.
     """
     group, split, stage, name, error = row
     value, low, high = (
@@ -51,7 +52,7 @@ def _pooled(row: Row) -> Row:
 def write_report(
     folder: Path, title: str, description: str, records: Sequence[Mapping[str, Any]]
 ) -> list[Path]:
-    """Write report.json, report.md and report.html into `folder`, from the records and the features kept there.
+    """Write report.json, report.md and report.html into `folder`, from the records and the features stored there.
 
     Args:
         description: of the suite.
@@ -68,28 +69,28 @@ def write_report(
 
 
 def compare(first: Path, second: Path) -> str:
-    """Two reports side by side, as Markdown; figures whose intervals do not meet are marked.
+    """Put two reports side by side, as Markdown; figures whose intervals do not meet are marked.
 
     Raises:
-        ValueError: they are by different networks.
+        EvaluationError: they are by different networks.
     """
     reports = [json.loads((folder / REPORT).read_text()) for folder in (first, second)]
     networks = [report.get("networks") for report in reports]
     if networks[0] != networks[1]:
-        raise ValueError(
-            f"{first} and {second} are judged by different networks, and cannot be compared: "
+        raise EvaluationError(
+            f"{first} and {second} are measured by different networks, and cannot be compared: "
             f"{networks[0]} / {networks[1]}"
         )
     one, other = (dict(map(_from_json, report["rows"])) for report in reports)
     lines = [f"| what | {first.name} | {second.name} | apart |", "|---|---|---|---|"]
     for key in sorted(one.keys() | other.keys()):
         cells = [_cell(side[key]) if key in side else "" for side in (one, other)]
-        apart = key in one and key in other and _apart(key[0], one[key], other[key])
-        lines.append(f"| {' · '.join(key)} | {cells[0]} | {cells[1]} | {'yes' if apart else ''} |")
+        differs = key in one and key in other and _differ(key[0], one[key], other[key])
+        lines.append(f"| {' · '.join(key)} | {cells[0]} | {cells[1]} | {'yes' if differs else ''} |")
     return "\n".join(lines) + "\n"
 
 
-def _apart(group: str, one: Estimate, other: Estimate) -> bool:
+def _differ(group: str, one: Estimate, other: Estimate) -> bool:
     if (
         group == DISTRIBUTION and one.count != other.count
     ):  # a Fréchet distance depends on the number of samples
@@ -98,7 +99,7 @@ def _apart(group: str, one: Estimate, other: Estimate) -> bool:
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    """JSON has no infinity: an open end of an interval is null."""
+    """Write a row for JSON, which has no infinity: an open end of an interval is null."""
     group, split, stage, name, estimate = row
     figures = {part: number if math.isfinite(number) else None for part, number in asdict(estimate).items()}
     return {"group": group, "split": split, "stage": stage, "figure": name, **figures}
@@ -149,7 +150,7 @@ img{{max-width:100%}}figure{{margin:1rem 0}}</style>
 <p>{html.escape(description)} Figures with 95 % confidence intervals. {html.escape(networks)}</p>
 {_image(plot(rows))}
 <table><thead><tr><th>group<th>split<th>stage<th>figure<th>value</tr></thead><tbody>{table}</tbody></table>
-<h2>What was made</h2>{pictures}</html>
+<h2>Contact sheets</h2>{pictures}</html>
 """
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what it is made with, and a line of JSON for every sample, behind which a cut run goes on."""
+"""The folder of a run: its identity, and a line of JSON for every sample, after which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cascade.models.checkpoints.files import CHECKSUMS, locate, needed_by, sha256
+from cascade.models.checkpoints.files import CHECKSUMS, locate, sha256
+from cascade.models.checkpoints.requirements import requirements
+from cascade.models.errors import EvaluationError
 from cascade.models.evaluation.suites import Suite
-from cascade.models.presets.table import Preset
+from cascade.models.presets.spec import Preset
 
 RUN = "run.json"
 SAMPLES = "samples.jsonl"
@@ -18,11 +20,11 @@ SAMPLES = "samples.jsonl"
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What the figures of a run depend on.
+    """All that the figures of a run depend on.
 
     Attributes:
-        stages: the specification by stage kind.
-        networks: the description of those that judge.
+        stages: the specification of each stage.
+        networks: the description of the networks that measure.
         checkpoints: by name, the digest of the checksums, or where it is if it has none.
         listing: digest of the list of videos, if there is one.
     """
@@ -38,11 +40,13 @@ class RunIdentity:
     def of(
         cls, preset: Preset, suite: Suite, networks: str, checkpoints: Path, listing: Path | None
     ) -> RunIdentity:
-        """`checkpoints` is the folder below which they are looked for first."""
-        names = {needed.name for needed in needed_by(preset)} | {spec.text_encoder for spec in preset.stages}
+        """Identify a run; `checkpoints` is the folder below which they are looked for first."""
+        names = {requirement.name for requirement in requirements(preset)} | {
+            spec.text_encoder for spec in preset.stages
+        }
         return cls(
             preset=preset.name,
-            stages={str(spec.kind): repr(spec) for spec in preset.stages},
+            stages={spec.name: repr(spec) for spec in preset.stages},
             suite=repr(replace(suite, description="")),
             networks=networks,
             checkpoints={name: _digest(locate(checkpoints, name)) for name in sorted(names)},
@@ -51,27 +55,27 @@ class RunIdentity:
 
 
 def bind(folder: Path, identity: RunIdentity) -> None:
-    """Make the folder that of the run, or go on in it. Raises ValueError where it is that of another run."""
-    file, wanted = folder / RUN, asdict(identity)
+    """Claim the folder for a run, or find it again. Raises EvaluationError where it holds another run."""
+    file, fields = folder / RUN, asdict(identity)
     if file.is_file() or (folder / SAMPLES).is_file():
-        found = json.loads(file.read_text()) if file.is_file() else {}
-        differing = [name for name, value in wanted.items() if found.get(name) != value]
+        previous = json.loads(file.read_text()) if file.is_file() else {}
+        differing = [name for name, value in fields.items() if previous.get(name) != value]
         if differing:
-            raise ValueError(
+            raise EvaluationError(
                 f"{folder} holds another run, which differs in {', '.join(differing)}; choose another folder"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(file, json.dumps(wanted, indent=2) + "\n")
+    _replace(file, json.dumps(fields, indent=2) + "\n")
 
 
-def kept_samples(folder: Path) -> list[dict[str, Any]]:
-    """The records so far; if the last line was cut, it is dropped from the file."""
-    records = list(_whole_lines(folder / SAMPLES))
-    _write_whole(folder / SAMPLES, "".join(json.dumps(record) + "\n" for record in records))
+def read_samples(folder: Path) -> list[dict[str, Any]]:
+    """Return the records so far; a last line that was cut off is dropped from the file."""
+    records = list(_complete_lines(folder / SAMPLES))
+    _replace(folder / SAMPLES, "".join(json.dumps(record) + "\n" for record in records))
     return records
 
 
-def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
+def _complete_lines(file: Path) -> Iterator[dict[str, Any]]:
     if not file.is_file():
         return
     for line in file.read_text().splitlines():
@@ -81,8 +85,8 @@ def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
             return
 
 
-def _write_whole(file: Path, text: str) -> None:
-    """Whoever is killed here leaves the old file or the new one."""
+def _replace(file: Path, text: str) -> None:
+    """Replace the file atomically."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(text)
     fresh.replace(file)

@@ -1,9 +1,9 @@
-"""Runs a suite: makes videos of prompts and reads them, restores rendered clips and compares them."""
+"""Runs a suite: generates videos of prompts and checks them, restores true clips and compares them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,23 +13,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from cascade.models.checkpoints.loading import Checkpoints
-from cascade.models.clip import Clip
+from cascade.models.clip import Clip, Output
+from cascade.models.errors import EvaluationError
 from cascade.models.evaluation.feature_networks import FeatureNetworks
-from cascade.models.evaluation.features import keep_features
+from cascade.models.evaluation.features import store_features
 from cascade.models.evaluation.fidelity import fidelity
-from cascade.models.evaluation.run_folder import SAMPLES, RunIdentity, bind, kept_samples
+from cascade.models.evaluation.restoration import Restoration
+from cascade.models.evaluation.run_folder import SAMPLES, RunIdentity, bind, read_samples
+from cascade.models.evaluation.scenes import Scene, Scenes
 from cascade.models.evaluation.suites import Suite
-from cascade.models.families.registry import load_stage
-from cascade.models.families.shapes.analyser import agrees, analyse
-from cascade.models.families.shapes.moving_shapes import MovingShapes, Sample, canonical_caption
+from cascade.models.families.registry import family_of, load_stage, stage_entry
 from cascade.models.media.contact_sheet import contact_sheet
-from cascade.models.presets.table import InterpolationOptions, Preset, StageKind, StageSpec
+from cascade.models.media.renditions import as_clip
+from cascade.models.presets.spec import AnyStageSpec, Preset
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import Stage, StageInputs
+from cascade.models.stage import AnyStage, StageInputs
 from cascade.models.training.video_files import VideoFiles
 
 SHEETS = 12
-RESTORED = (StageKind.INTERPOLATION, StageKind.SUPER_RESOLUTION)
+"""Contact sheets are drawn of the first samples of each task."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,19 @@ class Task:
 class Evaluation:
     """One preset's cascade under evaluation, all its stages loaded.
 
-    `listing` is the list of captions and videos, for suites that take them from one.
+    Attributes:
+        stages: by name.
+        scenes: draws prompts and checks clips; None where the preset's family has none.
+        restorations: by the name of the stages that restore something.
+        listing: the list of captions and videos, for suites that take them from one.
     """
 
     preset: Preset
     suite: Suite
     folder: Path
-    stages: dict[StageKind, Stage]
+    stages: Mapping[str, AnyStage]
+    scenes: Scenes | None
+    restorations: Mapping[str, Restoration]
     networks: FeatureNetworks
     identity: RunIdentity
     listing: Path | None = None
@@ -71,28 +79,49 @@ class Evaluation:
         networks: FeatureNetworks,
         listing: Path | None = None,
     ) -> Evaluation:
-        """Raises ValueError where the suite needs a list of videos, and none is given."""
-        if suite.listed and listing is None:
-            raise ValueError("this suite takes its captions from a list of videos: give one with --data")
-        stages = {spec.kind: load_stage(spec, checkpoints, execution) for spec in preset.stages}
-        identity = RunIdentity.of(preset, suite, networks.description, checkpoints.folder, listing)
-        return cls(preset, suite, folder, stages, networks, identity, listing)
-
-    def run(self, report: Callable[[int, int], None]) -> list[dict[str, Any]]:
-        """Do what is left of the suite; every sample's record, those of an earlier run included.
+        """Load the stages.
 
         Raises:
-            ValueError: the folder holds another run, or a list has an entry that cannot be used.
+            EvaluationError: the suite needs a list of videos or scenes, and there are none.
+            CheckpointError: a checkpoint is missing or does not fit.
+        """
+        family = family_of(preset.name)
+        if suite.listed and listing is None:
+            raise EvaluationError("this suite takes its captions from a list of videos: give one with --data")
+        if (suite.prompts or suite.reconstructions) and family.scenes is None:
+            raise EvaluationError(
+                f'preset "{preset.name}" has no scenes that this suite could draw prompts from'
+            )
+        return cls(
+            preset=preset,
+            suite=suite,
+            folder=folder,
+            stages={spec.name: load_stage(spec, checkpoints, execution) for spec in preset.stages},
+            scenes=None if family.scenes is None else family.part(family.scenes),
+            restorations=_restorations(preset),
+            networks=networks,
+            identity=RunIdentity.of(preset, suite, networks.description, checkpoints.folder, listing),
+            listing=listing,
+        )
+
+    def run(self, report: Callable[[int, int], None]) -> list[dict[str, Any]]:
+        """Do what is left of the suite: the records of all samples, those of an earlier run included.
+
+        Args:
+            report: called with the number of finished tasks and of all tasks.
+        Raises:
+            EvaluationError: the folder holds another run.
+            VideoFileError: a list has an entry that cannot be used.
         """
         bind(self.folder, self.identity)
         (self.folder / "sheets").mkdir(exist_ok=True)
-        records = kept_samples(self.folder)
-        done = {record["task"] for record in records}
+        records = read_samples(self.folder)
+        finished = {record["task"] for record in records}
         tasks = list(self._tasks())
         with (self.folder / SAMPLES).open("a") as file:
             for number, task in enumerate(tasks, 1):
-                if task.name not in done:
-                    record = {"task": task.name, **self._do(task)}
+                if task.name not in finished:
+                    record = {"task": task.name, "kind": task.kind, "split": task.split, **self._do(task)}
                     file.write(json.dumps(record) + "\n")
                     file.flush()
                     records.append(record)
@@ -102,7 +131,7 @@ class Evaluation:
     def _tasks(self) -> Iterator[Task]:
         for split, count in self.suite.prompts.items():
             yield from (Task("alignment", split, index) for index in range(count))
-        if set(RESTORED) & set(self.preset.kinds):
+        if self.restorations:
             yield from (
                 Task("reconstruction", "held-out", index) for index in range(self.suite.reconstructions)
             )
@@ -112,80 +141,73 @@ class Evaluation:
         yield from (Task("listed", "list", index) for index in range(self.suite.listed))
 
     def _do(self, task: Task) -> dict[str, Any]:
-        done = {
+        methods = {
             "alignment": self._align,
             "reconstruction": self._restore,
             "reference": self._refer,
-            "listed": self._make_listed,
+            "listed": self._generate_listed,
         }
-        return done[task.kind](task)
+        return methods[task.kind](task)
 
     def _align(self, task: Task) -> dict[str, Any]:
-        """Make a video of a scene's caption; read every stage's clip, and look at the scene as rendered in its shape."""
-        name, clip, readings = f"{task.split}-{task.index:03d}", None, {}
+        """Generate a video of a scene's prompt; check every stage's clip, and measure the true clip of its shape."""
+        scene, name, output, figures = self._scene(task), f"{task.split}-{task.index:03d}", None, {}
         for spec in self.preset.stages:
-            real = self._rendered(task, spec)
-            prompt = canonical_caption(real.scene)
-            keep_features(self.folder, "real", spec.kind, name, self.networks.judge(real.frames, prompt))
-            clip = self._stage(spec, prompt, task.index, clip)
+            truth = scene.render(spec.frames, spec.height, spec.width)
+            store_features(self.folder, "real", spec.name, name, self.networks.measure(truth, scene.prompt))
+            output = self._stage(spec, scene.prompt, task.index, output)
+            clip = self._clip(spec, output)
             frames = clip.frames[0].clamp(-1, 1)
-            readings[str(spec.kind)] = agrees(analyse(frames), real.scene) | self._judged(
-                frames, prompt, name, spec
-            )
-            self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
-        return {"kind": task.kind, "split": task.split, "prompt": prompt, "stages": readings}
+            figures[spec.name] = scene.check(frames) | self._measure(frames, scene.prompt, name, spec)
+            self._draw_sheet(task, f"{name}-{spec.name}.png", clip)
+        return {"prompt": scene.prompt, "stages": figures}
 
     def _restore(self, task: Task) -> dict[str, Any]:
-        """Give a stage the low resolution of a rendered clip; compare what it makes, and the plain way, with the clip."""
-        figures = {}
-        for spec in self.preset.stages:
-            if spec.kind not in RESTORED:
-                continue
-            sample = self._rendered(task, spec)
-            truth = sample.frames
-            if isinstance(spec.options, InterpolationOptions):
-                given = truth[:: spec.options.frames_between + 1]
-                plain = _blended(given, len(truth))
-            else:
-                given = functional.interpolate(truth, scale_factor=0.25, mode="area")
-                plain = functional.interpolate(given, size=truth.shape[-2:], mode="bicubic")
-            made = self._stage(spec, canonical_caption(sample.scene), task.index, Clip(given[None], spec.fps))
-            figures[str(spec.kind)] = {
-                "stage": fidelity(made.frames[0], truth, self.networks),
-                "plain": fidelity(plain, truth, self.networks),
+        """Hand a stage a degraded true clip; compare what it restores, and the plain way, with the truth."""
+        scene, figures = self._scene(task), {}
+        for name, restoration in self.restorations.items():
+            spec = self.preset.stage(name)
+            truth = scene.render(spec.frames, spec.height, spec.width)
+            degraded = restoration.degrade(truth, spec)
+            output = self._stage(spec, scene.prompt, task.index, Clip(degraded[None], spec.fps))
+            restored = self._clip(spec, output).frames[0]
+            figures[name] = {
+                "stage": fidelity(restored, truth, self.networks),
+                "plain": fidelity(restoration.baseline(degraded, truth), truth, self.networks),
             }
-        return {"kind": task.kind, "split": task.split, "stages": figures}
+        return {"stages": figures}
 
     def _refer(self, task: Task) -> dict[str, Any]:
-        """Look at a video of the list; one that cannot be used is left out, as the next has a turn of its own."""
+        """Measure a video of the list; one that cannot be used is left out, as the next has a turn of its own."""
         real = self._real_videos[task.index]
         if not real.skipped:
-            seen = self.networks.judge(real.frames, real.caption)
-            keep_features(self.folder, "real", self.preset.kinds[-1], f"{task.index:06d}", seen)
-        return {"kind": task.kind, "split": task.split, "stages": {}}
+            measurements = self.networks.measure(real.frames, real.caption)
+            store_features(
+                self.folder, "real", self.preset.stage_names[-1], f"{task.index:06d}", measurements
+            )
+        return {"stages": {}}
 
-    def _make_listed(self, task: Task) -> dict[str, Any]:
-        """Make a video of a caption of the list, and look at what the last stage gives."""
-        prompt, clip = self._listed.caption(task.index), None
+    def _generate_listed(self, task: Task) -> dict[str, Any]:
+        """Generate a video of a caption of the list, and measure the last stage's clip."""
+        prompt, name, output = self._listed.caption(task.index), f"{task.index:06d}", None
         for spec in self.preset.stages:
-            clip = self._stage(spec, prompt, task.index, clip)
-        assert clip is not None
-        frames, name = self._sized(clip.frames[0].float()).clamp(-1, 1), f"{task.index:06d}"
-        figures = self._judged(frames, prompt, name, spec)
-        self._keep_sheet(task, f"{name}-{spec.kind}.png", clip)
+            output = self._stage(spec, prompt, task.index, output)
+        assert output is not None
+        clip = self._clip(spec, output)
+        figures = self._measure(self._resize(clip.frames[0].float()).clamp(-1, 1), prompt, name, spec)
+        self._draw_sheet(task, f"{name}-{spec.name}.png", clip)
+        return {"prompt": prompt, "stages": {spec.name: figures}}
+
+    def _measure(self, frames: Tensor, prompt: str, name: str, spec: AnyStageSpec) -> dict[str, float]:
+        """Measure a generated clip (frames, 3, height, width) in [-1, 1], and store its features."""
+        measurements = self.networks.measure(frames, prompt)
+        store_features(self.folder, "made", spec.name, name, measurements)
         return {
-            "kind": task.kind,
-            "split": task.split,
-            "prompt": prompt,
-            "stages": {str(spec.kind): figures},
+            "text-video similarity": measurements.similarity,
+            "frame consistency": measurements.consistency,
         }
 
-    def _judged(self, frames: Tensor, prompt: str, name: str, spec: StageSpec) -> dict[str, float]:
-        seen = self.networks.judge(frames, prompt)
-        keep_features(self.folder, "made", spec.kind, name, seen)
-        return {"text-video similarity": seen.similarity, "frame consistency": seen.consistency}
-
-    def _keep_sheet(self, task: Task, name: str, clip: Clip) -> None:
+    def _draw_sheet(self, task: Task, name: str, clip: Clip) -> None:
         if task.index < SHEETS:
             contact_sheet(clip.to_uint8()[0]).save(self.folder / "sheets" / name)
 
@@ -201,26 +223,31 @@ class Evaluation:
     def _real_videos(self) -> VideoFiles:
         return self._listed.one_each()
 
-    def _sized(self, frames: Tensor) -> Tensor:
-        """Made frames, resized as the listed ones are."""
+    def _resize(self, frames: Tensor) -> Tensor:
+        """Resize generated frames (frames, 3, height, width) as the listed ones are."""
         if self.suite.size is None:
             return frames
         return functional.interpolate(frames, self.suite.size, mode="bicubic", antialias=True)
 
-    def _rendered(self, task: Task, spec: StageSpec) -> Sample:
-        clips = MovingShapes(task.split, spec.frames, spec.height, spec.width, self.suite.seed)  # type: ignore[arg-type]
-        return clips[task.index]
+    def _scene(self, task: Task) -> Scene:
+        assert self.scenes is not None
+        return self.scenes(task.split, task.index, self.suite.seed)
 
-    def _stage(self, spec: StageSpec, prompt: str, seed: int, clip: Clip | None) -> Clip:
-        stage = self.stages[spec.kind]
+    def _stage(self, spec: AnyStageSpec, prompt: str, seed: int, previous: Output | None) -> Output:
+        stage = self.stages[spec.name]
         embeddings = stage.text.encode(prompt, spec.negative_prompt)
-        inputs = StageInputs(spec, prompt, spec.negative_prompt, embeddings, (seed,), clip)
-        return stage(inputs, lambda *_: None)
+        inputs = StageInputs(spec, prompt, spec.negative_prompt, embeddings, (seed,), previous)
+        return stage(inputs, lambda _step, _steps: None)
+
+    def _clip(self, spec: AnyStageSpec, output: Output) -> Clip:
+        return as_clip(output, self.stages[spec.name].preview)
 
 
-def _blended(keyframes: Tensor, frames: int) -> Tensor:
-    """Linear blending between keyframes (keyframes, 3, height, width)."""
-    folded = keyframes.permute(1, 0, 2, 3)[None]
-    size = (frames, *keyframes.shape[-2:])
-    blended = functional.interpolate(folded, size=size, mode="trilinear", align_corners=True)
-    return blended[0].permute(1, 0, 2, 3)
+def _restorations(preset: Preset) -> dict[str, Restoration]:
+    """Return how each stage that restores something is measured, by its name."""
+    restorations: dict[str, Restoration] = {}
+    for spec in preset.stages:
+        family, entry = stage_entry(type(spec.options))
+        if entry.restoration is not None:
+            restorations[spec.name] = family.part(entry.restoration)()
+    return restorations

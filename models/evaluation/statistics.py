@@ -24,7 +24,7 @@ class Estimate:
 
 
 def share(successes: Sequence[bool]) -> Estimate:
-    """The share of successes, with Wilson's score interval. Raises ValueError without samples."""
+    """Compute the share of successes, with Wilson's score interval (1927). Raises ValueError without samples."""
     count = len(successes)
     if count == 0:
         raise ValueError("a share needs samples")
@@ -35,7 +35,7 @@ def share(successes: Sequence[bool]) -> Estimate:
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """The mean, with Student's interval: infinite for one sample. Raises ValueError without samples."""
+    """Compute the mean, with Student's interval (1908): infinite for one sample. Raises ValueError without samples."""
     if not values:
         raise ValueError("a mean needs samples")
     middle = fmean(values)
@@ -45,7 +45,7 @@ def mean(values: Sequence[float]) -> Estimate:
 
 @cache
 def t95(freedom: int) -> float:
-    """Student's t with so many degrees of freedom is within ± this in 95 % of cases.
+    """Return the bound that Student's t stays within in 95 % of cases, for a number of degrees of freedom.
 
     For t = sqrt(freedom) tan(a), the density of the angle a is as cos(a)^(freedom - 1): it is summed up over 0 to pi/2.
     """

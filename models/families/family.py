@@ -1,4 +1,4 @@
-"""What a family of models offers to the general code. Torch is imported only when one of its parts is asked for."""
+"""A family of models as the general code sees it. Torch is imported only when one of its parts is asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascade.models.presets.spec import Preset, StageOptions
 
 @dataclass(frozen=True)
 class StageEntry:
-    """What belongs to one kind of stage. Every field names an object as `.module:attribute`, seen from the room.
+    """All that belongs to one kind of stage. Every field names an object as `.module:attribute`, relative to the room.
 
     Attributes:
         stage: the `models.stage.Stage`.
@@ -61,5 +61,5 @@ class Family:
     train_motion: str | None = None
 
     def part(self, reference: str) -> Any:
-        """Import what a field names: `.module:attribute` seen from the room, or with the whole name of a module."""
+        """Import what a field names: `.module:attribute` relative to the room, or with the whole name of a module."""
         return resolve_name(self.room + reference if reference.startswith(".") else reference)

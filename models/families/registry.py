@@ -28,25 +28,25 @@ ENTRY_POINTS = "cascade.families"
 
 @lru_cache(maxsize=1)
 def families() -> Mapping[str, Family]:
-    """All families by name, those of other installed packages last."""
+    """Return all families by name, those of other installed packages last."""
     lines = FAMILIES | {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
     return {name: resolve_name(line) for name, line in lines.items()}
 
 
 def family_of(preset: str) -> Family:
-    """The family that has the preset. Raises KeyError if there is none."""
+    """Return the family that has the preset. Raises KeyError if there is none."""
     return {known.name: family for family in families().values() for known in family.presets}[preset]
 
 
 def stage_entry(options: type[StageOptions]) -> tuple[Family, StageEntry]:
-    """The family and entry of a kind of stage. Raises KeyError for options that no family has."""
+    """Return the family and entry of a kind of stage. Raises KeyError for options that no family has."""
     return {kind: (family, entry) for family in families().values() for kind, entry in family.stages.items()}[
         options
     ]
 
 
 def options_types() -> Mapping[str, type[StageOptions]]:
-    """The types of options that stored plans may name, as `family/TypeName`."""
+    """Return the types of options that stored plans may name, by `family/TypeName`."""
     return {
         f"{name}/{options.__name__}": options
         for name, family in families().items()
@@ -55,7 +55,7 @@ def options_types() -> Mapping[str, type[StageOptions]]:
 
 
 def stage_class(spec: AnyStageSpec) -> type[AnyStage]:
-    """The stage that runs a spec. Imports torch."""
+    """Return the class of the stage that runs a spec. Imports torch."""
     family, entry = stage_entry(type(spec.options))
     kind: type[AnyStage] = family.part(entry.stage)
     return kind
@@ -67,7 +67,7 @@ def load_stage(spec: AnyStageSpec, checkpoints: Checkpoints, execution: Executio
 
 
 def offered(field: str) -> dict[str, Any]:
-    """What families offer in a field of `Family`, by family, imported."""
+    """Import what every family names in a field of `Family`, by family; families without it are left out."""
     return {
         name: family.part(reference)
         for name, family in families().items()

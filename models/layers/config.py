@@ -20,9 +20,9 @@ def from_config(cls: type[T], config: Mapping[str, Any], fixed: Mapping[str, tup
     Raises:
         CheckpointError: a key that would change the arithmetic is not known or has another value.
     """
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    own_keys = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     for key, value in config.items():
-        if key.startswith("_") or key in known:
+        if key.startswith("_") or key in own_keys:
             continue
         if key not in fixed:
             raise CheckpointError(f'{cls.__name__} does not know the configuration key "{key}" (= {value!r})')
@@ -30,12 +30,12 @@ def from_config(cls: type[T], config: Mapping[str, Any], fixed: Mapping[str, tup
             raise CheckpointError(
                 f"{cls.__name__} supports {key} = {fixed[key]}; the checkpoint has {value!r}"
             )
-    chosen = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key in known}
-    return cls(**chosen)
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key in own_keys}
+    return cls(**values)
 
 
 def per_level(value: T | tuple[T, ...], levels: int, key: str) -> tuple[T, ...]:
-    """A configuration value given once or per level, as one per level. Raises CheckpointError on a misfit."""
+    """Spread a configuration value over the levels, unless it is one per level. Raises CheckpointError on a misfit."""
     values = value if isinstance(value, tuple) else (value,) * levels
     if len(values) != levels:
         raise CheckpointError(f"{key} has {len(values)} values for {levels} levels")

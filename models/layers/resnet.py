@@ -54,8 +54,8 @@ class ResnetBlock(nn.Module):
 
     def forward(self, hidden: Tensor, time: Tensor) -> Tensor:
         """hidden (batch, in_channels, height, width), time (batch, time_width)."""
-        shortcut = self._resampled(hidden)
-        hidden = self.conv1(self._resampled(self.activation(self.norm1(hidden))))
+        shortcut = self._resample(hidden)
+        hidden = self.conv1(self._resample(self.activation(self.norm1(hidden))))
         embedding = self.time_emb_proj(self.time_activation(time))[:, :, None, None]
         if self.scale_shift:
             scale, shift = embedding.chunk(2, dim=1)
@@ -67,7 +67,8 @@ class ResnetBlock(nn.Module):
             shortcut = self.conv_shortcut(shortcut)
         return (shortcut + hidden) / self.output_scale
 
-    def _resampled(self, hidden: Tensor) -> Tensor:
+    def _resample(self, hidden: Tensor) -> Tensor:
+        """Halve or double height and width of (batch, channels, height, width), if the block does."""
         if self.resample == "down":
             return functional.avg_pool2d(hidden, 2)
         if self.resample == "up":

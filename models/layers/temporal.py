@@ -23,6 +23,7 @@ class TemporalLayer(nn.Module):
         self.enabled = True
 
     def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """Mix the frames unless switched off: (batch·frames, channels, height, width) to the same."""
         return self.mix(hidden, num_frames) if self.enabled else hidden
 
     def mix(self, hidden: Tensor, num_frames: int) -> Tensor:
@@ -51,6 +52,7 @@ class TemporalConvolution(TemporalLayer):
         zero_init(last)
 
     def mix(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """Convolve along time: (batch·frames, channels, height, width) to the same."""
         video = rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames)
         video = self.conv4(self.conv3(self.conv2(self.conv1(video))))
         mixed: Tensor = rearrange(video, "b c f h w -> (b f) c h w")
@@ -80,6 +82,7 @@ class TemporalTransformer(TemporalLayer):
         zero_init(self.proj_out)
 
     def mix(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """Attend along time: (batch·frames, channels, height, width) to the same."""
         height, width = hidden.shape[-2:]
         video = self.norm(rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames))
         sequence = self.attend(self.proj_in(rearrange(video, "b c f h w -> (b h w) f c")))

@@ -37,7 +37,7 @@ def contact_sheet(frames: Tensor) -> Image.Image:
 
 
 def encode_contact_sheet(frames: Tensor) -> bytes:
-    """The contact sheet as PNG bytes."""
+    """Draw the contact sheet of frames (frames, height, width, 3) as PNG bytes."""
     buffer = io.BytesIO()
     contact_sheet(frames).save(buffer, "PNG")
     return buffer.getvalue()

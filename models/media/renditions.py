@@ -1,4 +1,4 @@
-"""What people look at of a stage's output: a video, an animated picture, a contact sheet and a thumbnail."""
+"""Renditions of a stage's output for people: a video, an animated picture, a contact sheet and a thumbnail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Preview = Callable[[Latents], Clip]
 
 
 def as_clip(output: Output, preview: Preview = linear_preview) -> Clip:
-    """The output itself if it is a clip, else what `preview` makes of its latents."""
+    """Return the output itself if it is a clip, else `preview` of its latents: (batch, frames, 3, height, width)."""
     return output if isinstance(output, Clip) else preview(output)
 
 

@@ -27,7 +27,7 @@ def encode_mp4(frames: Tensor, fps: int) -> bytes:
 
 
 def encode_webp(frames: Tensor, fps: int) -> bytes:
-    """Frames uint8 (frames, height, width, 3) as WebP: animated and looping, or one still picture."""
+    """Encode uint8 frames (frames, height, width, 3) as WebP: animated and looping, or one still picture."""
     images = [Image.fromarray(frame) for frame in frames.cpu().numpy()]
     buffer = io.BytesIO()
     images[0].save(
@@ -49,6 +49,7 @@ def write_mp4(clip: Clip, path: Path) -> None:
 
 
 def _encode(path: Path, frames: Tensor, fps: int) -> None:
+    """Write uint8 frames (frames, height, width, 3) as MP4."""
     with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.height, stream.width = frames.shape[1:3]

@@ -1,4 +1,4 @@
-"""What a cascade is made of: sizes, stages with their options, and presets that put stages in order.
+"""The parts of a cascade: sizes, stages with their options, and presets that put stages in order.
 
 This package never imports torch: the gateway validates requests against it, workers build stages from it.
 """
@@ -28,7 +28,7 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read `WIDTHxHEIGHT`. Raises ValueError when `text` is anything else."""
+        """Read `WIDTHxHEIGHT`. Raises ValueError for any other text."""
         match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII)
         if match is None:
             raise ValueError(f'size "{text}" is not WIDTHxHEIGHT, such as "256x160"')
@@ -37,7 +37,7 @@ class Size:
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What fixes a stage beside the settings that all stages have; each kind of stage derives its own.
+    """Settings that one kind of stage has beside those of all stages; each kind derives its own.
 
     The registry (`models.families.registry`) finds the stage by the type of its options.
     """
@@ -131,7 +131,7 @@ class Preset:
         return tuple(queue_name(self.name, stage) for stage in self.stage_names)
 
     def stage(self, name: str) -> AnyStageSpec:
-        """Raises ValueError if there is no such stage."""
+        """Return the stage called `name`. Raises ValueError if there is none."""
         return self.stages[self.stage_names.index(name)]
 
     def resolve(
@@ -140,7 +140,7 @@ class Preset:
         steps: Mapping[str, int] | None = None,
         guidance_scale: Mapping[str, float] | None = None,
     ) -> tuple[AnyStageSpec, ...]:
-        """The stages with a request's choices filled in.
+        """Fill a request's choices into the stages.
 
         Args:
             size: the last stage's `WIDTHxHEIGHT`; None takes the preset's own. Stages that have the last stage's size
@@ -165,7 +165,7 @@ class Preset:
         return stages if size is None else self._resize(stages, size)
 
     def check_stage(self, name: str, parameter: str) -> None:
-        """Raises InvalidParameter naming the request's `parameter` if the preset has no stage `name`."""
+        """Refuse a stage that the preset lacks. Raises InvalidParameter naming the request's `parameter`."""
         if name not in self.stage_names:
             raise InvalidParameter(
                 parameter,
@@ -187,7 +187,7 @@ class Preset:
 
 
 def queue_name(preset: str, stage: str) -> str:
-    """The queue of a stage of a preset, such as `show-1.keyframes`."""
+    """Return the queue of a stage of a preset, such as `show-1.keyframes`."""
     return f"{preset}.{stage}"
 
 

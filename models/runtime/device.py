@@ -1,4 +1,4 @@
-"""Where and in which precision networks run: the torch side of `Execution`."""
+"""Devices, precision, offloading and usage: the torch side of `Execution`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ KERNELS = {
 
 
 def resolve_device(execution: Execution) -> torch.device:
-    """`auto` is cuda where there is one, else the CPU."""
+    """Return the device; `auto` is cuda where there is one, else the CPU."""
     if execution.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(execution.device)
 
 
 def resolve_dtype(execution: Execution) -> torch.dtype:
-    """`auto` is bfloat16 on cuda and float32 on the CPU."""
+    """Return the precision; `auto` is bfloat16 on cuda and float32 on the CPU."""
     if execution.dtype == "auto":
         return torch.bfloat16 if resolve_device(execution).type == "cuda" else torch.float32
     dtype: torch.dtype = getattr(torch, execution.dtype)
@@ -69,7 +69,7 @@ def resident(network: nn.Module, execution: Execution) -> Iterator[None]:
 
 
 def text_execution(execution: Execution) -> Execution:
-    """How the text encoder runs beside a stage that runs by `execution`."""
+    """Return the settings of the text encoder of a stage that runs by `execution`."""
     if execution.text_device == "cpu":
         return replace(execution, device="cpu", dtype="float32", offload="none")
     if execution.text_8bit:

@@ -1,4 +1,4 @@
-"""How a stage runs on its machine: device, precision and memory. None of it changes what is asked for."""
+"""Execution settings of a stage: device, precision and memory. None of them changes which video comes out."""
 
 from __future__ import annotations
 

@@ -1,31 +1,37 @@
-"""Reads off a clip of moving shapes what it shows: colours, shapes, background, motion and relation.
+"""The analyser: detects what a clip of moving shapes shows, its colours, shapes, background, motion and relation.
 
 Classical image analysis, for rendered clips and for what networks make of captions: blur and mild noise are forgiven.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cascade.models.families.shapes.moving_shapes import (
+from cascade.models.families.shapes.drawing import coverage
+from cascade.models.families.shapes.scene import (
     BACKGROUNDS,
     COLOURS,
     DIRECTIONS,
     RELATIONS,
     SHAPES,
     STILL,
+    Colour,
     Scene,
-    coverage,
 )
 
+Array = NDArray[Any]
+
 WIDTH = 64
-"""Larger clips are looked at in this width."""
+"""Wider clips are reduced to this width."""
 FRAMES = 8
-"""Longer clips are looked at in so many frames, first and last included."""
+"""Longer clips are sampled at this many frames, first and last included."""
 
 VISIBLE = 0.35
 """Distance from the background, in [-1, 1] RGB, from where a pixel may belong to a shape."""
@@ -39,77 +45,86 @@ LEAST_GROWTH = 1.6
 AREAS = {"circle": np.pi, "square": 1.76**2, "triangle": 2.0, "cross": 4 * 0.72 - 0.72**2}
 """Area of a shape of radius 1."""
 CENTROIDS = {"circle": 0.0, "square": 0.0, "triangle": 1 / 3, "cross": 0.0}
-"""How far the centroid of a shape of radius 1 is below its centre."""
+"""Distance of the centroid of a shape of radius 1 below its centre."""
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A shape that was found; place (in pixels) and area (of the picture) over the frames."""
+class DetectedObject:
+    """A shape in a clip.
+
+    Attributes:
+        shape, colour: one of SHAPES and of COLOURS.
+        x, y: place of the centroid in each frame (frames,), in pixels.
+        area: part of the picture in each frame (frames,), 0 to 1.
+    """
 
     shape: str
     colour: str
-    x: np.ndarray
-    y: np.ndarray
-    area: np.ndarray
+    x: Array
+    y: Array
+    area: Array
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a clip shows; `motion` is of the first thing, None where there is no one thing."""
+class Detection:
+    """The contents of a clip; `motion` is that of the one object, None where there is not just one."""
 
     background: str
-    things: tuple[Thing, ...]
+    objects: tuple[DetectedObject, ...]
     motion: str | None
 
 
-def analyse(frames: Tensor) -> Reading:
-    """Read a clip (frames, 3, height, width) in [-1, 1], at least 32 pixels wide."""
-    video = _reduced(frames)
+def analyse(frames: Tensor) -> Detection:
+    """Detect what a clip (frames, 3, height, width) in [-1, 1], at least 32 pixels wide, shows."""
+    video = _reduce(frames)
     border = np.concatenate([video[:, :, 0], video[:, :, -1], video[:, :, :, 0], video[:, :, :, -1]], axis=2)
     background = np.median(border, axis=(0, 2))
     difference = np.linalg.norm(video - background[None, :, None, None], axis=1)
-    things = tuple(_thing(video, background, spots) for spots in _spots(difference))
+    objects = tuple(_detect(video, background, spots) for spots in _spots(difference))
     height = video.shape[2]
-    motion = _motion(things[0], height) if len(things) == 1 else None
-    return Reading(_nearest(background, BACKGROUNDS), things, motion)
+    motion = _motion(objects[0], height) if len(objects) == 1 else None
+    return Detection(_nearest(background, BACKGROUNDS), objects, motion)
 
 
-def agrees(reading: Reading, scene: Scene) -> dict[str, bool]:
-    """Which attributes of a scene a reading shows; `relation` where the scene has one, and `all_correct`."""
-    wanted = {scene.colour: scene.shape}
+def agreement(detection: Detection, scene: Scene) -> dict[str, bool]:
+    """Return which attributes of a scene were detected; `relation` where the scene has one, and `all_correct`."""
+    expected = {scene.colour: scene.shape}
     if scene.second:
-        wanted[scene.second.colour] = scene.second.shape
-    found = {thing.colour: thing for thing in reading.things}
-    alone = len(reading.things) == len(wanted)
+        expected[scene.second.colour] = scene.second.shape
+    by_colour = {item.colour: item for item in detection.objects}
+    as_many = len(detection.objects) == len(expected)
     result = {
-        "colour": alone and found.keys() == wanted.keys(),
-        "shape": alone
-        and sorted(thing.shape for thing in reading.things) == sorted(wanted.values())
-        and all(found[colour].shape == shape for colour, shape in wanted.items() if colour in found),
-        "background": reading.background == scene.background,
+        "colour": as_many and by_colour.keys() == expected.keys(),
+        "shape": as_many
+        and sorted(item.shape for item in detection.objects) == sorted(expected.values())
+        and all(
+            by_colour[colour].shape == shape for colour, shape in expected.items() if colour in by_colour
+        ),
+        "background": detection.background == scene.background,
     }
     if scene.second:
         result["relation"] = result["colour"] and scene.second.relation == _relation(
-            found[scene.colour], found[scene.second.colour]
+            by_colour[scene.colour], by_colour[scene.second.colour]
         )
     else:
-        result["motion"] = reading.motion == scene.motion
+        result["motion"] = detection.motion == scene.motion
     return result | {"all_correct": all(result.values())}
 
 
-def _reduced(frames: Tensor) -> np.ndarray:
-    """At most FRAMES frames of at most WIDTH pixels, float64."""
+def _reduce(frames: Tensor) -> Array:
+    """Reduce (frames, 3, height, width) to at most FRAMES frames of at most WIDTH pixels, float64."""
     count = frames.shape[0]
-    chosen = np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int)
-    frames = frames[chosen].float()
+    sampled = np.linspace(0, count - 1, min(FRAMES, count)).round().astype(int)
+    frames = frames[sampled].float()
     if frames.shape[-1] > WIDTH:
         size = (frames.shape[-2] * WIDTH // frames.shape[-1], WIDTH)
         frames = functional.interpolate(frames, size=size, mode="area")
-    return frames.double().numpy()
+    reduced: Array = frames.double().numpy()
+    return reduced
 
 
-def _spots(difference: np.ndarray) -> list[np.ndarray]:
-    """The shapes, largest first, as masks (frames, height, width); as many as most frames show."""
+def _spots(difference: Array) -> list[Array]:
+    """Find the objects, largest first, as masks (frames, height, width); as many as most frames show."""
     strong = max(VISIBLE, 0.45 * float(np.quantile(difference, 0.995)))
     smallest = SMALLEST_AREA * difference[0].size
     by_frame = [
@@ -125,7 +140,7 @@ def _spots(difference: np.ndarray) -> list[np.ndarray]:
         return []
     first = next(parts for parts in by_frame if len(parts) >= count)[:count]
     centres = [_centroid(part) for part in first]
-    followed: list[list[np.ndarray]] = [[] for _ in centres]
+    followed: list[list[Array]] = [[] for _ in centres]
     for parts in by_frame:
         for index, centre in enumerate(centres):
             near = min(parts, key=lambda part: np.hypot(*(_centroid(part) - centre)), default=None)
@@ -135,8 +150,8 @@ def _spots(difference: np.ndarray) -> list[np.ndarray]:
     return [np.stack(masks) for masks in followed]
 
 
-def _components(mask: np.ndarray) -> list[np.ndarray]:
-    """Connected parts of a mask (height, width)."""
+def _components(mask: Array) -> list[Array]:
+    """Split a mask (height, width) into its connected parts."""
     left, parts = mask.copy(), []
     while left.any():
         part = np.zeros_like(mask)
@@ -156,8 +171,8 @@ def _components(mask: np.ndarray) -> list[np.ndarray]:
     return parts
 
 
-def _thing(video: np.ndarray, background: np.ndarray, masks: np.ndarray) -> Thing:
-    """What the pixels around some masks are, with soft edges."""
+def _detect(video: Array, background: Array, masks: Array) -> DetectedObject:
+    """Classify the object around masks (frames, height, width), with soft edges."""
     core = masks & (_neighbours(masks) >= 4)
     inside = core if core.any() else masks
     colour = np.median(video.transpose(0, 2, 3, 1)[inside], axis=0)
@@ -170,17 +185,18 @@ def _thing(video: np.ndarray, background: np.ndarray, masks: np.ndarray) -> Thin
     area = np.maximum(soft.sum(axis=(1, 2)), 1e-9)
     x = (soft * columns).sum(axis=(1, 2)) / area + 0.5
     y = (soft * rows).sum(axis=(1, 2)) / area + 0.5
-    return Thing(_shape(soft, x, y, area), _nearest(colour, COLOURS), x, y, area / soft[0].size)
+    return DetectedObject(_shape(soft, x, y, area), _nearest(colour, COLOURS), x, y, area / soft[0].size)
 
 
-def _neighbours(masks: np.ndarray) -> np.ndarray:
-    """How many of its four neighbours of each pixel are set."""
+def _neighbours(masks: Array) -> Array:
+    """Count how many of the four neighbours of each pixel (frames, height, width) are set."""
     padded = np.pad(masks, ((0, 0), (1, 1), (1, 1))).astype(int)
-    return padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]
+    count: Array = padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]
+    return count
 
 
-def _shape(soft: np.ndarray, x: np.ndarray, y: np.ndarray, area: np.ndarray) -> str:
-    """The shape that, drawn as large and at the same place, overlaps best over all frames."""
+def _shape(soft: Array, x: Array, y: Array, area: Array) -> str:
+    """Return the shape that, drawn as large and at the same place, overlaps best over all frames."""
     height, width = soft.shape[1:]
 
     def overlap(shape: str) -> float:
@@ -191,11 +207,11 @@ def _shape(soft: np.ndarray, x: np.ndarray, y: np.ndarray, area: np.ndarray) -> 
     return max(SHAPES, key=overlap)
 
 
-def _motion(thing: Thing, height: int) -> str:
-    """By the straight line through the places, and through the sizes, of all frames."""
-    times = np.linspace(-0.5, 0.5, len(thing.x))
-    travel = {axis: np.polyfit(times, getattr(thing, axis), 1)[0] / height for axis in ("x", "y")}
-    growth = np.exp(np.polyfit(times, np.log(np.maximum(thing.area, 1e-6)), 1)[0])
+def _motion(item: DetectedObject, height: int) -> str:
+    """Classify the motion by straight lines through the places, and through the sizes, of all frames."""
+    times = np.linspace(-0.5, 0.5, len(item.x))
+    travel = {axis: np.polyfit(times, getattr(item, axis), 1)[0] / height for axis in ("x", "y")}
+    growth = np.exp(np.polyfit(times, np.log(np.maximum(item.area, 1e-6)), 1)[0])
     if max(map(abs, travel.values())) > SHORTEST_TRAVEL:
         step = (np.sign(travel["x"]), 0) if abs(travel["x"]) > abs(travel["y"]) else (0, np.sign(travel["y"]))
         return next(name for name, direction in DIRECTIONS.items() if direction == step)
@@ -204,8 +220,8 @@ def _motion(thing: Thing, height: int) -> str:
     return "shrinking" if growth < 1 / LEAST_GROWTH else STILL
 
 
-def _relation(first: Thing, second: Thing) -> str:
-    """Where the first is, seen from the second: one of RELATIONS."""
+def _relation(first: DetectedObject, second: DetectedObject) -> str:
+    """Return where the first is, seen from the second: one of RELATIONS."""
     across = float(np.mean(first.x - second.x))
     down = float(np.mean(first.y - second.y))
     above, below, left, right = RELATIONS
@@ -214,11 +230,12 @@ def _relation(first: Thing, second: Thing) -> str:
     return below if down > 0 else above
 
 
-def _centroid(mask: np.ndarray) -> np.ndarray:
-    return np.argwhere(mask).mean(axis=0)
+def _centroid(mask: Array) -> Array:
+    centroid: Array = np.argwhere(mask).mean(axis=0)
+    return centroid
 
 
-def _nearest(colour: np.ndarray, palette: object) -> str:
-    """The name of the colour of a palette that is nearest to an RGB triple in [-1, 1]."""
-    distances = {name: np.linalg.norm((colour + 1) * 127.5 - np.array(rgb)) for name, rgb in palette.items()}  # type: ignore[attr-defined]
+def _nearest(colour: Array, palette: Mapping[str, Colour]) -> str:
+    """Return the name of the colour of a palette that is nearest to an RGB triple in [-1, 1]."""
+    distances = {name: np.linalg.norm((colour + 1) * 127.5 - np.array(rgb)) for name, rgb in palette.items()}
     return min(distances, key=distances.__getitem__)

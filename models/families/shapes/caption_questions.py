@@ -1,4 +1,4 @@
-"""Questions about captions of moving shapes, by which a text encoder that starts from nothing learns to read.
+"""Caption questions: an auxiliary loss of question answering, by which a text encoder learns to read captions from nothing.
 
 Published text encoders come trained on much text. A small one that learns from a denoiser's loss alone soon finds the
 words for colours; but that "left of" tells which of two colours is where shows in a loss of pixels so faintly that it
@@ -14,24 +14,19 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cascade.models.families.shapes.caption_prior import Reader
-from cascade.models.families.shapes.moving_shapes import (
-    BACKGROUNDS,
-    COLOURS,
-    MOTIONS,
-    SHAPES,
-    Scene,
-    caption,
-    random_scene,
-)
+from cascade.models.families.shapes.caption_prior import QueryDecoder
+from cascade.models.families.shapes.captions import caption
+from cascade.models.families.shapes.scene import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene, random_scene
 from cascade.models.training.text_conditioning import CaptionEncoder
 
-ANSWERS: Mapping[str, tuple[str, ...]] = {
+CHOICES: Mapping[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "shape": SHAPES,
     "motion": MOTIONS,
     "background": tuple(BACKGROUNDS),
 }
+"""The possible answers to each kind of question."""
+
 PLACES = ("anywhere", "left", "right", "top", "bottom")
 """A question is asked of each place: of `anywhere` about a clip with one shape, of the others about one with two."""
 
@@ -41,50 +36,63 @@ SIDES: Mapping[str, tuple[str, str]] = {
     "above": ("top", "bottom"),
     "below": ("bottom", "top"),
 }
-UNASKED = -100
+"""Where the first and the second shape are, by the first one's relation to the second."""
+
+UNANSWERED = -100
 
 
-class Reading(nn.Module):
-    """The loss of reading captions; its own layers are thrown away afterwards."""
+class CaptionQuestions(nn.Module):
+    """The loss of the questions; its own layers are thrown away afterwards."""
 
     def __init__(self, text_width: int) -> None:
         super().__init__()
-        self.reader = Reader(len(PLACES), text_width, sum(len(known) for known in ANSWERS.values()))
+        outputs = sum(len(choices) for choices in CHOICES.values())
+        self.decoder = QueryDecoder(len(PLACES), text_width, outputs)
 
     def forward(self, encoder: CaptionEncoder, count: int, generator: Generator) -> Tensor:
-        """Of `count` captions of training scenes: the mean cross-entropy of each kind of answer, summed."""
+        """Ask about `count` captions of random training scenes.
+
+        Returns:
+            The mean cross-entropy of each kind of answer, summed: a scalar of shape ().
+        """
         rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         scenes = [random_scene("train", rng) for _ in range(count)]
         captions = [caption(scene, rng) for scene in scenes]
-        asked = [answers(*pair) for pair in zip(captions, scenes, strict=True)]
-        text = encoder(captions, 0.0, generator)
-        guesses = self.reader(text).float().split([len(known) for known in ANSWERS.values()], dim=-1)
+        all_answers = [answers(text, scene) for text, scene in zip(captions, scenes, strict=True)]
+        features = encoder(captions, 0.0, generator)
+        logits: Tensor = self.decoder(features)  # batch, places, choices of all kinds
+        by_kind = torch.split(logits.float(), [len(choices) for choices in CHOICES.values()], dim=-1)
         losses = []
-        for (kind, known), guess in zip(ANSWERS.items(), guesses, strict=True):
-            wanted = [
-                [known.index(told[place, kind]) if (place, kind) in told else UNASKED for place in PLACES]
-                for told in asked
+        for kind, kind_logits in zip(CHOICES, by_kind, strict=True):
+            labels = [
+                [label(scene_answers, place, kind) for place in PLACES] for scene_answers in all_answers
             ]
-            target = torch.tensor(wanted, device=guess.device).flatten()
+            target = torch.tensor(labels, device=kind_logits.device).flatten()
             total = functional.cross_entropy(
-                guess.flatten(0, 1), target, ignore_index=UNASKED, reduction="sum"
+                kind_logits.flatten(0, 1), target, ignore_index=UNANSWERED, reduction="sum"
             )
-            losses.append(total / max(1, int((target != UNASKED).sum())))
+            losses.append(total / max(1, int((target != UNANSWERED).sum())))
         return torch.stack(losses).sum()
 
 
 def answers(caption: str, scene: Scene) -> dict[tuple[str, str], str]:
-    """What a caption says of its scene, by place and kind of answer."""
-    told = {}
+    """Return what a caption says of its scene, by place and kind of question."""
+    said = {}
     if scene.second is None:
-        told["anywhere", "colour"] = scene.colour
-        told["anywhere", "shape"] = scene.shape
-        told["anywhere", "motion"] = scene.motion
+        said["anywhere", "colour"] = scene.colour
+        said["anywhere", "shape"] = scene.shape
+        said["anywhere", "motion"] = scene.motion
     else:
         here, there = SIDES[scene.second.relation]
         for place, thing in ((here, scene), (there, scene.second)):
-            told[place, "colour"] = thing.colour
-            told[place, "shape"] = thing.shape
+            said[place, "colour"] = thing.colour
+            said[place, "shape"] = thing.shape
     if f"{scene.background} background" in caption:
-        told["anywhere", "background"] = scene.background
-    return told
+        said["anywhere", "background"] = scene.background
+    return said
+
+
+def label(scene_answers: Mapping[tuple[str, str], str], place: str, kind: str) -> int:
+    """Return the number of the answer among the choices; UNANSWERED where the caption does not say."""
+    answer = scene_answers.get((place, kind))
+    return UNANSWERED if answer is None else CHOICES[kind].index(answer)

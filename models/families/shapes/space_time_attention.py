@@ -20,6 +20,7 @@ class SpaceTimeAttention(TemporalTransformer):
     """`TemporalTransformer` over all pixels of all frames, with sinusoidal positions in time, height and width."""
 
     def mix(self, hidden: Tensor, num_frames: int) -> Tensor:
+        """Mix all pixels of all frames: (batch·frames, channels, height, width) to the same."""
         height, width = hidden.shape[-2:]
         video = self.norm(rearrange(hidden, "(b f) c h w -> b c f h w", f=num_frames))
         sequence = self.proj_in(rearrange(video, "b c f h w -> b (f h w) c"))

@@ -1,7 +1,7 @@
-"""A small network that tells how well a clip of moving shapes fits a caption, as CLIP does for pictures and text.
+"""A small network that scores how well a clip of moving shapes fits a caption, as CLIP (Radford et al., 2021) does for pictures.
 
-Trained by `cascade.models.families.shapes.text_video_training` on rendered clips; its weights are part of the project. It knows moving shapes
-and their words, and nothing else.
+Trained by `cascade.models.families.shapes.text_video_training` on rendered clips; its weights are part
+of the project. It knows moving shapes and their words, and nothing else.
 """
 
 from __future__ import annotations
@@ -117,23 +117,25 @@ class TextVideoNetwork(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
     def frame_features(self, frames: Tensor) -> Tensor:
-        """(frames, 3, height, width) in [-1, 1], of any size, to (frames, 128)."""
+        """Extract features (frames, 128) of frames (frames, 3, height, width) in [-1, 1], of any size."""
         if frames.shape[-2:] != (HEIGHT, WIDTH):
             frames = functional.interpolate(frames, size=(HEIGHT, WIDTH), mode="area")
-        return self.frame(frames)
+        features: Tensor = self.frame(frames)
+        return features
 
     def clip_features(self, clips: Tensor) -> Tensor:
-        """(batch, frames, 3, height, width) in [-1, 1] to (batch, 128); longer clips are looked at in 8 frames."""
-        chosen = torch.linspace(0, clips.shape[1] - 1, FRAMES).round().long()
-        frames = rearrange(clips[:, chosen], "b f c h w -> (b f) c h w")
-        return self.time(rearrange(self.frame_features(frames), "(b f) d -> b f d", f=FRAMES))
+        """Extract features (batch, 128) of clips (batch, frames, 3, height, width) in [-1, 1]; longer clips are sampled at 8 frames."""
+        sampled = torch.linspace(0, clips.shape[1] - 1, FRAMES).round().long()
+        frames = rearrange(clips[:, sampled], "b f c h w -> (b f) c h w")
+        features: Tensor = self.time(rearrange(self.frame_features(frames), "(b f) d -> b f d", f=FRAMES))
+        return features
 
     def embed_clips(self, clips: Tensor) -> Tensor:
-        """(batch, frames, 3, height, width) to unit vectors (batch, 64)."""
+        """Embed clips (batch, frames, 3, height, width) in [-1, 1] as unit vectors (batch, 64)."""
         return functional.normalize(self.video_projection(self.clip_features(clips)), dim=-1)
 
     def embed_captions(self, captions: Sequence[str]) -> Tensor:
-        """Unit vectors (batch, 64); words that the network does not know are all one."""
+        """Embed captions as unit vectors (batch, 64); all unknown words are one."""
         tokens = [
             [_token(word) for word in re.findall(r"[a-z]+", text.lower())][:MAX_WORDS] for text in captions
         ]
@@ -144,13 +146,13 @@ class TextVideoNetwork(nn.Module):
         return functional.normalize(self.text_projection(last), dim=-1)
 
     def similarity(self, clips: Tensor, caption: str) -> Tensor:
-        """Cosine similarity (batch,) of clips with a caption, -1 to 1."""
+        """Compare clips (batch, frames, 3, height, width) with a caption: cosine similarity (batch,), -1 to 1."""
         return self.embed_clips(clips) @ self.embed_captions([caption])[0]
 
 
 @lru_cache(maxsize=1)
 def load_text_video() -> TextVideoNetwork:
-    """The trained network, on the CPU."""
+    """Load the trained network, on the CPU."""
     network = TextVideoNetwork()
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
     return network.eval().requires_grad_(False)

@@ -1,7 +1,9 @@
-"""Trains the text-video network on moving shapes: `python -m cascade.models.families.shapes.text_video_training`, minutes on a CPU.
+"""Trains the text-video network on moving shapes: `python -m cascade.models.families.shapes.text_video_training`, minutes on
+a CPU.
 
-Clips and their captions are pulled together and all others of the batch pushed away (InfoNCE, as CLIP). Clips are
-noised and blurred a little, so that the network judges what a cascade makes, not how cleanly it is drawn.
+Clips and their captions are pulled together and all others of the batch pushed away (InfoNCE, van den Oord et al., 2018,
+symmetric as in CLIP, Radford et al., 2021). Clips are noised and blurred a little, so that the network judges what a
+cascade makes, not how cleanly it is drawn.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from cascade.models.families.shapes.text_video import FRAMES, HEIGHT, WEIGHTS, W
 from cascade.models.training.batch import Batches, seeded
 
 STEPS, BATCH, LEARNING_RATE, SEED = 2500, 128, 1e-3, 31
+LOWEST_TEMPERATURE = 0.01
 
 
 def train_text_video(file: Path, steps: int = STEPS) -> list[float]:
-    """Train and write the weights, in half precision; the loss of every step."""
+    """Train and write the weights, in half precision; return the loss of every step."""
     torch.manual_seed(SEED)
     network = TextVideoNetwork()
     batches = Batches(MovingShapes("train", FRAMES, HEIGHT, WIDTH, SEED), BATCH, None, SEED)
@@ -43,7 +46,7 @@ def train_text_video(file: Path, steps: int = STEPS) -> list[float]:
             clips = roughened(batch.frames, seeded(SEED, step, "loss"))
             loss = contrast(network.embed_clips(clips), network.embed_captions(batch.captions), network)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
@@ -54,20 +57,35 @@ def train_text_video(file: Path, steps: int = STEPS) -> list[float]:
 
 
 def roughened(clips: Tensor, generator: Generator) -> Tensor:
-    """Noise up to 0.2, and a blur of every other batch."""
+    """Noise clips up to a standard deviation of 0.2, and blur every other batch.
+
+    Args:
+        clips: (batch, frames, 3, height, width) in [-1, 1].
+    Returns:
+        The same shape and range.
+    """
     strength = 0.2 * torch.rand((), generator=generator)
     noised = clips + strength * torch.randn(clips.shape, generator=generator)
     if torch.rand((), generator=generator) < 0.5:
         folded = functional.avg_pool2d(noised.flatten(0, 1), 3, stride=1, padding=1, count_include_pad=False)
-        noised = folded.unflatten(0, clips.shape[:2])
+        noised = folded.view_as(clips)
     return noised.clamp(-1, 1)
 
 
 def contrast(clips: Tensor, captions: Tensor, network: TextVideoNetwork) -> Tensor:
-    """The symmetric contrastive loss of a batch of unit vectors."""
-    logits = clips @ captions.T / network.log_temperature.exp().clamp(min=0.01)
-    right = torch.arange(len(logits))
-    return (functional.cross_entropy(logits, right) + functional.cross_entropy(logits.T, right)) / 2
+    """Compute the symmetric contrastive loss of a batch (Radford et al., 2021, figure 3).
+
+    Args:
+        clips, captions: unit vectors (batch, features); those of one place belong together.
+        network: has the temperature.
+    Returns:
+        A scalar of shape ().
+    """
+    logits = clips @ captions.T / network.log_temperature.exp().clamp(min=LOWEST_TEMPERATURE)
+    partners = torch.arange(len(logits))
+    to_caption = functional.cross_entropy(logits, partners)
+    to_clip = functional.cross_entropy(logits.T, partners)
+    return (to_caption + to_clip) / 2
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cascade.models.families.shapes.caption_prior import PRIOR_CHANNELS, Caption
 from cascade.models.families.shapes.space_time_attention import SpaceTimeAttention
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
-from cascade.models.layers.config import per_level
+from cascade.models.layers.config import from_config, per_level
 from cascade.models.layers.temporal import TemporalLayer, TemporalTransformer, zero_init
 
 CONDITION = slice(3, 6)
@@ -29,7 +29,7 @@ CONDITION = slice(3, 6)
 
 @dataclass(frozen=True)
 class ShapesUNetConfig:
-    """What shapes the network.
+    """The configuration of a `ShapesUNet`.
 
     Attributes:
         unet: of the UNet within, which sees folded pixels: its channels are those of the clip x patch_size².
@@ -50,7 +50,7 @@ class ShapesUNetConfig:
 
     @classmethod
     def around(cls, unet: PixelUNetConfig, **own: Any) -> Self:
-        """The configuration around a UNet whose channels are given as those of the clip, not folded."""
+        """Wrap a UNet's configuration that counts the channels of the clip, before folding."""
         config = cls(unet, **own)
         inputs = unet.in_channels + (PRIOR_CHANNELS if config.prior is not None else 0)
         area = config.patch_size**2
@@ -64,13 +64,13 @@ class ShapesUNetConfig:
         Raises:
             CheckpointError: a key would change the arithmetic and is not supported.
         """
+        if "unet" in config:
+            return from_config(cls, {**config, "unet": PixelUNetConfig.from_dict(config["unet"])}, {})
         own: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()
             if key in ("patch_size", "prior", "residual", "attention_across_space", "temporal_heads")
         }
-        if "unet" in config:
-            return cls(PixelUNetConfig.from_dict(config["unet"]), **own)
         if config.get("layout") is not None:
             own["prior"] = tuple(config["layout"])
         published = {key: value for key, value in config.items() if key not in own and key != "layout"}
@@ -114,7 +114,7 @@ class ShapesUNet(CheckpointNetwork):
         class_labels: Tensor | None = None,
         prior: Tensor | None = None,
     ) -> Tensor:
-        """Predict what the scheduler's prediction type says of a video.
+        """Predict noise, v or the clean sample of a video, by the scheduler's prediction type.
 
         Args:
             sample: (batch, channels, frames, height, width), pixels about [-1, 1]; height and width divisible by
@@ -138,7 +138,7 @@ class ShapesUNet(CheckpointNetwork):
         return condition + prediction if self.config.residual else prediction
 
     def prior_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
-        """The caption prior at a size.
+        """Predict the caption prior, resized.
 
         Args:
             text: (batch, tokens, encoder_hid_dim).
@@ -164,6 +164,6 @@ def fold(video: Tensor, patch: int) -> Tensor:
 
 
 def unfold(video: Tensor, patch: int) -> Tensor:
-    """Undo `fold`."""
+    """Undo `fold`: (batch, channels·patch², frames, height/patch, width/patch) to (batch, channels, frames, height, width)."""
     frames = functional.pixel_shuffle(rearrange(video, "b c f h w -> (b f) c h w"), patch)
     return rearrange(frames, "(b f) c h w -> b c f h w", b=video.shape[0])

@@ -7,10 +7,11 @@ https://arxiv.org/abs/2309.15818).
 | 3.2 turning image UNets into video UNets | `pixel_unet.py`, `models/layers/temporal.py`, `inflation.py` |
 | 3.3 pixel-based keyframe generation | `keyframes.py`, `training.py` |
 | 3.4 temporal interpolation | `interpolation.py`, `windows.py`, `training.py` |
-| 3.5 super-resolution at low spatial resolution | `super_resolution.py`, `noise_augmentation.py`, `first_frame.py` |
-| 3.6 super-resolution at high spatial resolution: expert translation | `expert_translation.py`, `latent_unet.py` |
+| 3.5 super-resolution at low spatial resolution | `super_resolution.py`, `noise_augmentation.py`, `first_frame.py`, `training.py` |
+| 3.6 super-resolution at high spatial resolution: expert translation | `expert_translation.py`, `latent_unet.py`, `latent_training.py` |
 | 3.7 motion customisation | `motion.py`, `motion_training.py` |
 | 4.1 implementation details | `models/presets/show1.py`, `recipes.py` |
+| 4.2 quantitative evaluation | `suites.py`, `restoration.py`, `models/evaluation/` |
 """
 
 from cascade.models.families.family import Family, StageEntry
@@ -39,11 +40,12 @@ FAMILY = Family(
         ),
         ExpertTranslationOptions: StageEntry(
             ".expert_translation:ExpertTranslation",
-            ".training:ExpertTranslationTraining",
-            parts={"autoencoder": ".training:AutoencoderTraining"},
+            ".latent_training:ExpertTranslationTraining",
+            parts={"autoencoder": ".latent_training:AutoencoderTraining"},
         ),
     },
     recipes=".recipes:RECIPES",
+    suites=".suites:SUITES",
     conversion=".inflation:convert",
     unpack_motion=".motion:unpack_motion",
     train_motion=".motion_training:train_motion",

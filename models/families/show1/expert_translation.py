@@ -125,7 +125,7 @@ def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:
 
 
 def last_timesteps(timesteps: Tensor, strength: float) -> Tensor:
-    """Return the last int(steps·strength) timesteps, at least one: 40 of 50 at strength 0.8.
+    """Return the last int(steps·strength) of timesteps (count,), at least one: 40 of 50 at strength 0.8.
 
     The paper starts the expert at an intermediate timestep of training, 900 of 1000; of 50 steps 40 are
     run, from about timestep 780. Its training draws timesteps up to 900, so that the expert knows all it is given.

@@ -65,4 +65,5 @@ class FirstFrame:
         return torch.cat(frames).float()
 
     def _embeddings(self, embeddings: Tensor) -> Tensor:
+        """Bring embeddings (1, tokens, features) to the pipeline's device and precision."""
         return embeddings.to(self.pipeline.device, self.pipeline.dtype)

@@ -207,7 +207,7 @@ class Level(nn.Module):
             self.temp_attentions = nn.ModuleList(_temporal_transformer(config, channels) for _ in in_channels)
 
     def forward(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
-        """Layer `index` of this resolution."""
+        """Run layer `index`; hidden (batch·frames, channels, height, width), time (batch·frames, width), text (batch·frames, tokens, width)."""
         hidden = self.temp_convs[index](self.resnets[index](hidden, time), num_frames)
         if self.has_attention:
             hidden = self.temp_attentions[index](self.attentions[index](hidden, text), num_frames)
@@ -227,6 +227,7 @@ class MidBlock(nn.Module):
         self.temp_attentions = nn.ModuleList([_temporal_transformer(config, channels)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        """(batch·frames, channels, height, width) to the same; time and text as in `Level`."""
         hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
         hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
         hidden = self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
@@ -241,6 +242,7 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, channels, height / 2, width / 2)."""
         hidden = self.conv(hidden)
         return hidden
 
@@ -253,6 +255,7 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, hidden: Tensor, size: torch.Size) -> Tensor:
+        """(batch, channels, height, width) to (batch, channels, *size)."""
         hidden = self.conv(functional.interpolate(hidden, size=size, mode="nearest"))
         return hidden
 

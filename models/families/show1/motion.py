@@ -1,5 +1,5 @@
-"""Motion customisation: the temporal attention of the keyframes UNet, fine-tuned on one video, as a small adapter that is
-put on for a request and taken off again (Show-1, section 3.7)."""
+"""Motion customisation: the temporal attention of the keyframes UNet, fine-tuned on one video, as a small adapter for single
+requests (Show-1, section 3.7)."""
 
 from __future__ import annotations
 

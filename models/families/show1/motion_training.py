@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.families.show1.keyframes import Keyframes
 from cascade.models.families.show1.motion import is_motion, motion_of, pack_motion
 from cascade.models.families.show1.training import KeyframesTraining
+from cascade.models.presets.show1 import KeyframesOptions
 from cascade.models.presets.spec import StageSpec
+from cascade.models.training.batch import TrainingClip
 from cascade.models.training.loop import Progress, Rhythm, Training
 from cascade.models.training.recipe import Phase, Recipe
 
@@ -23,7 +27,7 @@ RECIPE = Recipe(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneVideo:
     """The same clip and caption for every index; an item of it is itself.
 
@@ -31,36 +35,59 @@ class OneVideo:
         frames: float32 (frames, 3, height, width) in [-1, 1].
     """
 
-    frames: torch.Tensor
+    frames: Tensor
     caption: str
+    skipped: tuple[Path, ...] = ()
+    annotation: object | None = None
 
-    def __getitem__(self, _: int) -> OneVideo:
+    def __getitem__(self, index: int, /) -> OneVideo:
         return self
 
 
 class MotionTraining(KeyframesTraining):
     """Keyframes of which the temporal attention alone learns; the result is an adapter, not a checkpoint."""
 
-    def select(self, _: Phase) -> None:
+    def select(self, _phase: Phase) -> None:
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(is_motion(name))
 
-    def write(self, folder: Path, _: torch.dtype) -> None:
+    @property
+    def motion_network(self) -> nn.Module:
+        """The network that the stage puts an adapter on."""
+        stage = self.stage()
+        assert isinstance(stage, Keyframes)
+        return stage.motion_network
+
+    def write(self, folder: Path, _dtype: torch.dtype) -> None:
+        """Write the adapter, whose precision is its own."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "motion.safetensors").write_bytes(pack_motion(motion_of(self.unet)))
+        (folder / "motion.safetensors").write_bytes(pack_motion(motion_of(self.motion_network)))
 
 
 def train_motion(
-    spec: StageSpec,
+    spec: StageSpec[KeyframesOptions],
     checkpoints: Checkpoints,
-    video: OneVideo,
+    video: TrainingClip,
     folder: Path,
     report: Callable[[Progress], None],
     steps: int | None = None,
+    training: type[MotionTraining] = MotionTraining,
 ) -> bytes:
-    """Fine-tune on one video of the spec's frames and size; the adapter, as safetensors."""
+    """Fine-tune on one video.
+
+    Args:
+        spec: of the stage.
+        video: of the spec's frames and size; its caption says what it shows, but not how it moves.
+        folder: of the run.
+        steps: None takes the recipe's.
+    Returns:
+        The adapter, as safetensors.
+    Raises:
+        CheckpointError: the stage's checkpoint is missing or does not fit.
+    """
     recipe = RECIPE if steps is None else replace(RECIPE, phases=(replace(RECIPE.phases[0], steps=steps),))
-    stage = MotionTraining.load(spec, recipe, checkpoints)
+    stage = training.from_checkpoint(spec, recipe, checkpoints)
     never = recipe.steps + 1
-    Training(stage, video, folder, None, rhythm=Rhythm(save_every=never, sample_every=never)).run(report)
+    clips = OneVideo(video.frames, video.caption)
+    Training(stage, clips, folder, None, rhythm=Rhythm(save_every=never, sample_every=never)).run(report)
     return (folder / "checkpoint" / "motion.safetensors").read_bytes()

@@ -1,4 +1,4 @@
-"""What the stages in pixel space are made of: a pixel video UNet, its scheduler and a T5 encoder."""
+"""The base of the stages in pixel space: a pixel video UNet, its scheduler and a T5 encoder."""
 
 from __future__ import annotations
 

@@ -168,6 +168,7 @@ class PixelVideoUNet(CheckpointNetwork):
     def _time_embedding(
         self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None
     ) -> Tensor:
+        """Embed timestep, noise level and text: (batch, width of the first level x 4)."""
         batch = sample.shape[0]
         timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch)
         time: Tensor = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
@@ -209,7 +210,7 @@ class Level(nn.Module):
             setattr(self, name, nn.ModuleList([_resnet(config, channels, channels, resample=resample)]))
 
     def down(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> list[Tensor]:
-        """The feature maps after each layer and after downsampling, all kept for the way up."""
+        """Run the layers, then downsampling: the feature maps after each of them, (batch·frames, channels, height, width)."""
         outputs = []
         for index in range(len(self.resnets)):
             hidden = self._layer(index, hidden, time, text, num_frames)
@@ -220,7 +221,10 @@ class Level(nn.Module):
         return outputs
 
     def up(self, hidden: Tensor, skips: list[Tensor], time: Tensor, text: Tensor, num_frames: int) -> Tensor:
-        """Each layer takes the feature map kept last on the way down from `skips`."""
+        """Run the layers, then upsampling; each layer pops the last feature map of the way down from `skips`.
+
+        hidden and skips (batch·frames, channels, height, width), time (batch·frames, width), text (batch·frames, tokens, width).
+        """
         for index in range(len(self.resnets)):
             hidden = torch.cat([hidden, skips.pop()], dim=1)
             hidden = self._layer(index, hidden, time, text, num_frames)
@@ -229,6 +233,7 @@ class Level(nn.Module):
         return hidden
 
     def _layer(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        """Run layer `index` on (batch·frames, channels, height, width)."""
         hidden = self.temp_convs[index](self.resnets[index](hidden, time), num_frames)
         if self.has_attention:
             hidden = self.temp_attentions[index](self.attentions[index](hidden, text), num_frames)
@@ -258,6 +263,7 @@ class MidBlock(nn.Module):
         self.temp_attentions = nn.ModuleList([temporal_attention(channels)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
+        """(batch·frames, channels, height, width) to the same; time and text as in `Level.up`."""
         hidden = self.temp_convs[0](self.resnets[0](hidden, time), num_frames)
         hidden = self.temp_attentions[0](self.attentions[0](hidden, text), num_frames)
         hidden = self.temp_convs[1](self.resnets[1](hidden, time), num_frames)
@@ -303,7 +309,7 @@ def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalCon
 
 
 def _published_attention(config: PixelUNetConfig) -> TemporalAttention:
-    """As many heads as `attention_head_dim` says: the published code confused it with the width of a head."""
+    """Make temporal attention of `attention_head_dim` heads: the published code took the width of a head for their number."""
     head_dims = per_level(config.attention_head_dim, len(config.block_out_channels), "attention_head_dim")
 
     def temporal_attention(level: int, channels: int) -> TemporalLayer:

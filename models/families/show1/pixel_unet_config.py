@@ -1,4 +1,4 @@
-"""What shapes a pixel video UNet: the keys of its published `unet/config.json`."""
+"""The configuration of a pixel video UNet: the keys of its published `unet/config.json`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,32 @@
+"""Scenes: prompts whose true clips can be drawn, and looked for in clips that a cascade generates."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Scene(Protocol):
+    """A prompt together with the truth about it."""
+
+    @property
+    def prompt(self) -> str:
+        """The text to prompt with."""
+        ...
+
+    def render(self, frames: int, height: int, width: int) -> Tensor:
+        """Draw the scene: (frames, 3, height, width), pixels in [-1, 1]."""
+        ...
+
+    def check(self, frames: Tensor) -> dict[str, bool]:
+        """Return which attributes of the scene a clip (frames, 3, height, width) in [-1, 1] shows; one is `all_correct`."""
+        ...
+
+
+class Scenes(Protocol):
+    """An endless source of scenes (`Family.scenes`)."""
+
+    def __call__(self, split: str, index: int, seed: int) -> Scene:
+        """Return the scene with a number: of `train`, what training shows, or of `held-out`, what it never does."""
+        ...

@@ -1,0 +1,62 @@
+"""A folder belongs to one run, and an interrupted run continues."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cascade.models.errors import EvaluationError
+from cascade.models.evaluation.run_folder import RUN, RunIdentity, bind, read_samples
+from cascade.models.evaluation.suites import Suite
+from cascade.models.presets.shapes import SHAPES
+
+SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
+
+
+def test_a_folder_is_that_of_one_run(tmp_path: Path, shapes_checkpoints: Path) -> None:
+    listing, suite = tmp_path / "list.csv", Suite("test", {"train": 1})
+    listing.write_text("video,caption")
+    identity = RunIdentity.of(SHAPES, suite, "small", shapes_checkpoints, listing)
+    folder = tmp_path / "run"
+    bind(folder, identity)
+    bind(
+        folder,
+        RunIdentity.of(
+            SHAPES, replace(suite, description="in other words"), "small", shapes_checkpoints, listing
+        ),
+    )
+    fewer_steps = replace(SHAPES, stages=(replace(SHAPES.stages[0], steps=3), *SHAPES.stages[1:]))
+    trained = tmp_path / "checkpoints"
+    shutil.copytree(shapes_checkpoints, trained)
+    with (trained / "shapes" / "keyframes" / "SHA256SUMS").open("a") as sums:
+        sums.write("of a new training\n")
+    for other, differing in (
+        (RunIdentity.of(replace(SHAPES, name="mine"), suite, "small", shapes_checkpoints, listing), "preset"),
+        (RunIdentity.of(fewer_steps, suite, "small", shapes_checkpoints, listing), "stages"),
+        (
+            RunIdentity.of(SHAPES, Suite("", {"train": 2}), "I3D", shapes_checkpoints, listing),
+            "suite, networks",
+        ),
+        (RunIdentity.of(SHAPES, suite, "small", trained, listing), "checkpoints"),
+        (RunIdentity.of(SHAPES, suite, "small", shapes_checkpoints, None), "listing"),
+    ):
+        with pytest.raises(EvaluationError, match=f"differs in {differing}; choose another folder"):
+            bind(folder, other)
+    (folder / RUN).unlink()
+    (folder / "samples.jsonl").touch()  # of who knows what
+    with pytest.raises(EvaluationError, match="another run"):
+        bind(folder, identity)
+
+
+def test_a_line_that_was_cut_is_dropped_and_those_before_it_are_not(tmp_path: Path) -> None:
+    samples = tmp_path / "samples.jsonl"
+    samples.write_text('{"task": "a"}\n{"task": "b"}\n{"ta')
+    with samples.open() as before:
+        assert read_samples(tmp_path) == [{"task": "a"}, {"task": "b"}]
+        assert samples.read_text() == '{"task": "a"}\n{"task": "b"}\n'
+        assert before.read().endswith(
+            '{"ta'
+        )  # another file has taken its place: never one that is half written
