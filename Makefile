@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo up test test-fast lint format bench clean help
+.PHONY: demo up test test-fast lint format docs bench clean help
 
 help:            ## Say what each target does
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -12,7 +12,7 @@ help:            ## Say what each target does
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,train,embedded,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,train,embedded]' --group dev --group docs
 	@touch $@
 
 demo: $(STAMP)   ## Start the whole stack, make one video from a prompt and download it
@@ -21,8 +21,8 @@ demo: $(STAMP)   ## Start the whole stack, make one video from a prompt and down
 up: $(STAMP)     ## Start the whole stack on this machine and keep it running
 	$(BIN)/cascade up
 
-test: $(STAMP)   ## Run every test
-	$(BIN)/pytest
+test: $(STAMP)   ## Run every test, and say which lines they ran
+	$(BIN)/pytest --cov --cov-report=term
 
 test-fast: $(STAMP)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow'
@@ -36,8 +36,13 @@ format: $(STAMP) ## Write the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP)   ## Build the documentation site into site/; dead links fail
+	$(BIN)/python tools/fill_docs.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
+
 bench: $(STAMP)  ## Run the benchmarks
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:           ## Remove the environment and what was generated
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage site
