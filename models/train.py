@@ -1,30 +1,71 @@
-"""Training in this process: what `cascade train` does. Imports torch."""
+"""Train: a part of a preset, by its recipe, from the checkpoints of a folder. In several processes: torchrun."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate import PartialState
 
-from cascade.models.checkpoints.files import read_weights
 from cascade.models.checkpoints.loading import Checkpoints
-from cascade.models.families.shapes.moving_shapes import MovingShapes
-from cascade.models.families.shapes.random_checkpoints import create_random_shapes
-from cascade.models.families.show1.motion_training import OneVideo, train_motion
-from cascade.models.families.show1.training import TRAININGS, InterpolationTraining
-from cascade.models.presets.table import Preset, StageKind, StageSpec, get_preset
-from cascade.models.training.loop import Progress, Rhythm, Training, training_processes
-from cascade.models.training.recipe import RECIPES
-from cascade.models.training.video_files import VideoFiles, read_clip
-from cascade.workers.settings import get_settings
+from cascade.models.errors import TrainingError
+from cascade.models.families.family import Family
+from cascade.models.families.registry import family_of, offered, stage_entry
+from cascade.models.presets.spec import AnyStageSpec, Preset
+from cascade.models.presets.table import get_preset
+from cascade.models.training.batch import CaptionedClip, Clips
+from cascade.models.training.loop import Training, training_processes
+from cascade.models.training.progress import Progress, Rhythm
+from cascade.models.training.recipe import Recipe
+from cascade.models.training.stage_training import AnyStageTraining
+from cascade.models.training.video_files import VideoFiles
+from cascade.models.training.video_reading import read_clip
+
+
+def recipes_of(preset: str) -> Mapping[str, Recipe]:
+    """Return the recipes of a preset by trained part, in the order in which they are trained.
+
+    Raises:
+        InvalidParameter: there is no such preset.
+        TrainingError: there are no recipes for it.
+    """
+    recipes: dict[str, Mapping[str, Recipe]] = {}
+    for by_preset in offered("recipes").values():
+        recipes |= by_preset
+    if get_preset(preset).name not in recipes:
+        raise TrainingError(f'there is no recipe for preset "{preset}"; choose one of {", ".join(recipes)}')
+    return recipes[preset]
+
+
+def trainable_parts(preset: str) -> tuple[str, ...]:
+    """Return the parts of a preset that are trained, in order: names of stages, and of further parts of checkpoints.
+
+    Raises:
+        InvalidParameter: there is no such preset.
+        TrainingError: there are no recipes for it.
+    """
+    return tuple(recipes_of(preset))
+
+
+def training_of(cascade: Preset, part: str) -> tuple[AnyStageSpec, type[AnyStageTraining]]:
+    """Return the stage that a part belongs to, and the training of the part.
+
+    Raises:
+        TrainingError: no stage of the preset has such a part, or it is not trained here.
+    """
+    for spec in cascade.stages:
+        family, entry = stage_entry(type(spec.options))
+        reference = entry.training if spec.name == part else entry.parts.get(part)
+        if reference is not None:
+            return spec, family.part(reference)
+    raise TrainingError(f'there is no training of "{part}" of preset "{cascade.name}"')
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a stage is at the end of its recipe, and the video files that could not be used."""
+    """Whether a part is at the end of its recipe, and the video files that could not be used."""
 
     finished: bool
     skipped: frozenset[Path]
@@ -32,14 +73,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What all stages of a run share.
+    """What all parts of a run share.
 
     Attributes:
-        data: a list of video files and captions; None draws moving shapes.
-        stride: of video files, at the frame rate of the last stage: take every so many frames. Stages at a lower rate
-            take fewer of them.
+        output: folder of the runs, one a part.
         checkpoints: folder of the checkpoints to start from; trained ones take their place there.
-        output: folder of the runs, one a stage.
+        data: a list of video files and captions; None takes the preset's own clips.
+        stride: of video files, at the frame rate of the last stage: keep every n-th frame. Stages at a lower rate keep
+            fewer of them.
+        seed: fixes the whole run.
+        precision, workers, rhythm: as in `Training`.
     """
 
     preset: str
@@ -52,69 +95,68 @@ class TrainingRun:
     workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
 
-    def train(self, stage: str, report: Callable[[Progress], None], steps: int | None = None) -> Outcome:
-        """Train a stage to the end of its recipe, or for `steps` more.
+    def train(self, part: str, report: Callable[[Progress], None], steps: int | None = None) -> Outcome:
+        """Train a part to the end of its recipe, or for `steps` more.
 
         Raises:
-            ValueError: there is no such stage, no recipe for the preset, or not all of its checkpoints in the folder.
-            InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+            InvalidParameter: there is no such preset.
+            TrainingError: there is no recipe for the part, there are no clips, not all of the checkpoints are in the folder,
+                or the output folder holds another run.
+            CheckpointError: a checkpoint is missing or does not fit.
+            VideoFileError: the list of video files is wrong.
         """
         processes = training_processes()
-        training = self._prepare(stage, processes)
-        finished = training.run(report, steps)
-        if finished and processes.is_main_process:
-            assert training.source is not None
-            self._install(training.folder / "checkpoint", training.source)
-        processes.wait_for_everyone()
-        return Outcome(finished, frozenset(training.skipped))
-
-    def _prepare(self, stage: str, processes: PartialState) -> Training:
-        if self.preset not in RECIPES:
-            raise ValueError(
-                f'there is no recipe for preset "{self.preset}"; choose one of {", ".join(RECIPES)}'
-            )
-        if stage not in TRAININGS:
-            raise ValueError(f'there is no training of "{stage}"; choose one of {", ".join(TRAININGS)}')
-        kind, training = TRAININGS[stage]
-        cascade = get_preset(self.preset)
-        spec = cascade.stage(kind)
-        if self.preset == "shapes":
-            with processes.main_process_first():
-                create_random_shapes(self.checkpoints)
-            self._refuse_to_mix(cascade)
-        found = Checkpoints(self.checkpoints)
-        learning = training.load(spec, RECIPES[self.preset][stage], found)
-        if isinstance(learning, InterpolationTraining):
-            first = cascade.stage(StageKind.KEYFRAMES)
-            learning.start_from(read_weights(found.path(first.checkpoint) / "unet"))
-        return Training(
-            stage=learning,
-            clips=self._clips(spec, learning.frames or spec.frames, cascade.stages[-1].fps),
-            folder=self.output / stage,
-            source=found.path(spec.checkpoint),
+        cascade, recipes = get_preset(self.preset), recipes_of(self.preset)
+        if part not in recipes:
+            raise TrainingError(f'there is no recipe for "{part}"; choose one of {", ".join(recipes)}')
+        spec, training = training_of(cascade, part)
+        family, checkpoints = family_of(self.preset), Checkpoints(self.checkpoints)
+        clips = self._clips(family, spec, training.frames or spec.frames, cascade.stages[-1].fps)
+        self._create_checkpoints(family, cascade, processes)
+        stage = training.load(spec, recipes[part], checkpoints, cascade)
+        source = checkpoints.path(spec.checkpoint)
+        run = Training(
+            stage=stage,
+            clips=clips,
+            folder=self.output / part,
+            source=source,
             seed=self.seed,
             precision=self.precision,
             workers=self.workers,
             rhythm=self.rhythm,
         )
+        finished = run.run(report, steps)
+        if finished and processes.is_main_process:
+            self._install(run.folder / "checkpoint", source)
+        processes.wait_for_everyone()
+        return Outcome(finished, frozenset(run.skipped))
 
-    def _refuse_to_mix(self, cascade: Preset) -> None:
-        """What the folder lacks would silently be taken from the shipped weights."""
+    def _create_checkpoints(self, family: Family, cascade: Preset, processes: PartialState) -> None:
+        """Let a family that trains from nothing create its untrained checkpoints, unless there are some."""
+        if family.initial_checkpoints is None:
+            return
+        with processes.main_process_first():
+            family.part(family.initial_checkpoints)(self.checkpoints)
         lacking = [
             spec.checkpoint for spec in cascade.stages if not (self.checkpoints / spec.checkpoint).is_dir()
         ]
-        if lacking:
-            raise ValueError(
+        if lacking:  # it would silently be taken from the shipped weights
+            raise TrainingError(
                 f"{self.checkpoints} lacks {', '.join(lacking)}: put it there to go on from it, or choose a folder without "
                 "any of the preset's checkpoints to begin from nothing"
             )
 
-    def _clips(self, spec: StageSpec, frames: int, full_rate: int) -> MovingShapes | VideoFiles:
-        """What the stage learns from: clips that take as long as its own do, whatever its frame rate."""
-        if self.data is None:
-            return MovingShapes("train", frames, spec.height, spec.width, self.seed)
-        stride = self.stride * max(1, full_rate // spec.fps)
-        return VideoFiles(self.data, frames, spec.height, spec.width, self.seed, stride)
+    def _clips(self, family: Family, spec: AnyStageSpec, frames: int, full_rate: int) -> Clips:
+        """Return clips to learn from: they take as long as the stage's own do, whatever its frame rate."""
+        if self.data is not None:
+            stride = self.stride * max(1, full_rate // spec.fps)
+            return VideoFiles(self.data, frames, spec.height, spec.width, self.seed, stride)
+        if family.clips is None:
+            raise TrainingError(
+                f'preset "{self.preset}" has no clips of its own to learn from; name a list of video files with --data'
+            )
+        clips: Clips = family.part(family.clips)(frames, spec.height, spec.width, self.seed)
+        return clips
 
     def _install(self, result: Path, target: Path) -> None:
         """Put a trained checkpoint, as a whole, where the stages behind it, and the workers, look for it."""
@@ -129,22 +171,37 @@ class TrainingRun:
         shutil.rmtree(old)
 
 
-def motion_from_video(
+def train_motion_from_video(
     video: Path,
     caption: str,
     preset: str,
     stride: int,
+    checkpoints: Path,
     scratch: Path,
     report: Callable[[Progress], None],
     steps: int | None = None,
 ) -> bytes:
-    """An adapter of the preset's keyframes that moves as a video file does.
+    """Make a motion adapter of a preset whose videos move as a video file does.
 
+    Args:
+        caption: what the video shows, but not how it moves.
+        stride: keep every n-th frame of the file.
+        checkpoints: folder of the checkpoints.
+        scratch: an empty folder.
+        steps: None takes the recipe's.
+    Returns:
+        The adapter, as safetensors.
     Raises:
-        ValueError: the video cannot be read or is too short.
-        InvalidParameter, CheckpointError: the preset or its checkpoint is not there.
+        InvalidParameter: there is no such preset.
+        TrainingError: the preset takes no motions.
+        VideoFileError: the video cannot be read or is too short.
+        CheckpointError: a checkpoint is missing or does not fit.
     """
-    spec = get_preset(preset).stage(StageKind.KEYFRAMES)
-    checkpoints = get_settings().checkpoints_dir
+    stages, family = get_preset(preset).stages, family_of(preset)
+    spec = next((spec for spec in stages if spec.options.takes_motion), None)
+    if spec is None or family.train_motion is None:
+        raise TrainingError(f'preset "{preset}" takes no motions')
     frames = read_clip(video, spec.frames, spec.height, spec.width, stride)
-    return train_motion(spec, Checkpoints(checkpoints), OneVideo(frames, caption), scratch, report, steps)
+    clip, folder = CaptionedClip(frames, caption), Checkpoints(checkpoints)
+    adapter: bytes = family.part(family.train_motion)(spec, folder, clip, scratch, report, steps)
+    return adapter

@@ -1,45 +1,79 @@
-"""What a training step sees: clips with captions, fixed by the number of the step alone."""
+"""The clips of a training step, fixed by the number of its batch alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from cascade.models.families.shapes.moving_shapes import Sample, Scene
-from cascade.models.training.video_files import VideoSample
+
+class TrainingClip(Protocol):
+    """A clip to learn from."""
+
+    @property
+    def frames(self) -> Tensor:
+        """float32 (frames, 3, height, width) in [-1, 1]."""
+        ...
+
+    @property
+    def caption(self) -> str: ...
+
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Video files that could not be used in its place."""
+        ...
+
+    @property
+    def annotation(self) -> object | None:
+        """What the data know of the clip beyond its caption, if anything."""
+        ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class CaptionedClip:
+    """A clip of which no more is known than its caption. Attributes as in `TrainingClip`."""
+
+    frames: Tensor
+    caption: str
+    skipped: tuple[Path, ...] = ()
+    annotation: object | None = None
+
+
+class Clips(Protocol):
+    """An endless source of clips, by index."""
+
+    def __getitem__(self, index: int, /) -> TrainingClip: ...
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips that are learned from.
+    """Clips to learn from.
 
     Attributes:
         frames: float32 (batch, frames, 3, height, width) in [-1, 1].
         captions: one per clip.
-        scenes: what the clips show, where they are moving shapes that are not cropped; empty otherwise.
+        annotations: one per clip; empty where the data know nothing but captions, or the clips are cropped.
         skipped: video files that could not be used in their places.
     """
 
     frames: Tensor
     captions: tuple[str, ...]
-    scenes: tuple[Scene, ...] = ()
+    annotations: tuple[object, ...] = ()
     skipped: tuple[Path, ...] = ()
-
-
-class Clips(Protocol):
-    """An endless source of clips: items with `frames` (frames, 3, height, width) and a `caption`, by index."""
-
-    def __getitem__(self, index: int) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Batches(Dataset[Batch]):
-    """Batches by number: number k holds the clips behind those of all numbers before, cropped at one random place."""
+    """Batches by number: number k holds the clips behind those of all numbers before, cropped at one random place.
+
+    Attributes:
+        size: clips per batch; 0 makes empty batches, for a loss that needs no clips.
+        crop: height and width; None leaves the clips whole.
+    """
 
     clips: Clips
     size: int
@@ -49,25 +83,30 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         if self.size == 0:
             return Batch(torch.empty(0), ())
-        samples = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
-        frames = torch.stack([sample.frames for sample in samples])
-        captions = tuple(sample.caption for sample in samples)
-        scenes = tuple(sample.scene for sample in samples if isinstance(sample, Sample))
-        skipped = tuple(
-            path for sample in samples if isinstance(sample, VideoSample) for path in sample.skipped
-        )
+        clips = [self.clips[index] for index in range(number * self.size, (number + 1) * self.size)]
+        frames = torch.stack([clip.frames for clip in clips])
+        captions = tuple(clip.caption for clip in clips)
+        annotations = tuple(clip.annotation for clip in clips if clip.annotation is not None)
+        skipped = tuple(path for clip in clips for path in clip.skipped)
         if self.crop is not None:
-            frames, scenes = random_crop(frames, self.crop, seeded(self.seed, number, "data")), ()
-        return Batch(frames, captions, scenes, skipped)
+            frames, annotations = random_crop(frames, self.crop, seeded(self.seed, number, "data")), annotations
+        return Batch(frames, captions, annotations, skipped)
 
 
 def seeded(seed: int, number: int, purpose: Literal["data", "loss"]) -> Generator:
-    """The randomness of one batch, for one purpose: the same wherever and whenever it is asked for."""
+    """Make the generator of one batch for one purpose: the same wherever and whenever it is made."""
     return Generator().manual_seed((seed << 40) + (number << 1) + (purpose == "loss"))
 
 
 def random_crop(frames: Tensor, crop: tuple[int, int], generator: Generator) -> Tensor:
-    """Cut the same place out of all frames; clips of several frames stay in step."""
+    """Cut the same random place out of all frames.
+
+    Args:
+        frames: (..., height, width).
+        crop: height and width of the place.
+    Returns:
+        (..., *crop), a copy.
+    """
     top, left = (
         int(torch.randint(size - part + 1, (), generator=generator))
         for size, part in zip(frames.shape[-2:], crop, strict=True)

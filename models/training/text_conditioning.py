@@ -19,14 +19,18 @@ class CaptionEncoder(nn.Module):
         self.select(trained=False)
 
     def select(self, *, trained: bool) -> None:
-        """Whether the encoder learns."""
+        """Let the encoder learn, or freeze it."""
         self.trained = trained
         self.encoder.requires_grad_(trained)
 
     def forward(self, captions: Sequence[str], dropout: float, generator: Generator) -> Tensor:
-        """(batch, tokens, features)."""
+        """Encode captions, each replaced by "" with probability `dropout` (Ho and Salimans, 2022, algorithm 1).
+
+        Returns:
+            (batch, tokens, features).
+        """
         dropped = torch.rand(len(captions), generator=generator) < dropout
-        texts = ["" if gone else text for text, gone in zip(captions, dropped.tolist(), strict=True)]
+        texts = ["" if drop else text for text, drop in zip(captions, dropped.tolist(), strict=True)]
         tokens = self.tokenizer(
             [self.text.prepared(text) for text in texts],
             padding="max_length",
@@ -36,4 +40,5 @@ class CaptionEncoder(nn.Module):
         ).to(self.encoder.device)
         mask = {"attention_mask": tokens["attention_mask"]} if self.text.masked else {}
         with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
-            return self.encoder(tokens["input_ids"], **mask).last_hidden_state
+            features: Tensor = self.encoder(tokens["input_ids"], **mask).last_hidden_state
+        return features

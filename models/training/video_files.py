@@ -6,34 +6,20 @@ import copy
 import csv
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Self
 
-import av
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
+
+from cascade.models.errors import VideoFileError
+from cascade.models.training.batch import CaptionedClip
+from cascade.models.training.video_reading import read_clip
 
 logger = logging.getLogger(__name__)
 
 TRIES = 100
-
-
-class NoVideo(ValueError):
-    """A file cannot be read, or is too short."""
-
-
-@dataclass(frozen=True)
-class VideoSample:
-    """frames: float32 (frames, 3, height, width) in [-1, 1]; skipped: files that could not be used in its place."""
-
-    frames: Tensor
-    caption: str
-    skipped: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -41,16 +27,17 @@ class VideoFiles:
     """An endless map from an index to a clip: index by index, every pass in another order.
 
     A clip depends on the list, the seed and the index alone, so a run that goes on sees what it would have seen. A bad
-    or too short file is skipped: the next one in the order takes its place, and the sample says so.
+    or too short file is skipped: the next one in the order takes its place, and the clip says so.
 
     Attributes:
         listing: the CSV or JSON-lines file; paths in it are relative to its folder and stay inside.
         frames, height, width: of each clip.
-        stride: take every so many frames.
-        cropped: pictures are cut at the centre to the aspect, then resized; else the whole picture is, whatever its
-            aspect.
+        seed: fixes the order of the videos and the places of the clips in them.
+        stride: keep every n-th frame.
+        cropped: cut the pictures at the centre to the aspect, then resize them; else resize the whole picture, whatever
+            its aspect.
     Raises:
-        ValueError: the list is empty, lacks a column, or a path leads out of its folder.
+        VideoFileError: the list is empty, lacks a column, or a path leads out of its folder.
     """
 
     listing: Path
@@ -65,98 +52,62 @@ class VideoFiles:
         self.entries = read_listing(self.listing)
 
     def one_each(self) -> Self:
-        """The same list with every video once, by the first of its captions."""
+        """Return the same list with every video once, by the first of its captions."""
         distinct = copy.copy(self)
         distinct.entries = list({path: (path, caption) for path, caption in reversed(self.entries)}.values())
         return distinct
 
-    def __getitem__(self, index: int) -> VideoSample:
+    def __getitem__(self, index: int) -> CaptionedClip:
+        """Read the clip of an index.
+
+        Raises:
+            VideoFileError: too many files after another cannot be used.
+        """
         skipped: list[Path] = []
         for place in range(index, index + TRIES):
             path, caption = self._entry(place)
             rng = np.random.default_rng((self.seed, place))
             try:
-                return VideoSample(self._clip(path, rng), caption, tuple(skipped))
-            except NoVideo as reason:
+                frames = read_clip(
+                    path, self.frames, self.height, self.width, self.stride, rng, cropped=self.cropped
+                )
+            except VideoFileError as reason:
                 logger.info("skipping %s: %s", path, reason)
                 skipped.append(path)
-        raise ValueError(f"{TRIES} videos after another of {self.listing} cannot be used")
+            else:
+                return CaptionedClip(frames, caption, tuple(skipped))
+        raise VideoFileError(f"{TRIES} videos after another of {self.listing} cannot be used")
 
     def caption(self, index: int) -> str:
-        """Of the entry that the index comes to first, whether or not its video can be used."""
+        """Return the caption of the entry that the index comes to first, whether or not its video can be used."""
         return self._entry(index)[1]
 
     def _entry(self, place: int) -> tuple[Path, str]:
-        """The entry at a place of the endless order: each pass is shuffled by the seed and its number."""
+        """Return the entry at a place of the endless order: each pass is shuffled by the seed and its number."""
         turn, position = divmod(place, len(self.entries))
         order = np.random.default_rng((self.seed, turn)).permutation(len(self.entries))
-        return self.entries[order[position]]
-
-    def _clip(self, path: Path, rng: np.random.Generator) -> Tensor:
-        return read_clip(path, self.frames, self.height, self.width, self.stride, rng, cropped=self.cropped)
-
-
-def read_clip(
-    path: Path,
-    frames: int,
-    height: int,
-    width: int,
-    stride: int = 1,
-    rng: np.random.Generator | None = None,
-    *,
-    cropped: bool = True,
-) -> Tensor:
-    """Frames of a video file from its start, or from a random place: (frames, 3, height, width) in [-1, 1].
-
-    Raises:
-        NoVideo
-    """
-    span = (frames - 1) * stride + 1
-    try:
-        with av.open(path) as container:
-            stream = container.streams.video[0]
-            count = stream.frames or sum(1 for _ in container.decode(video=0))
-            container.seek(0)
-            if count < span:
-                raise NoVideo(f"{path.name} has {count} frames; {span} are needed")
-            first = 0 if rng is None else int(rng.integers(count - span + 1))
-            images = [
-                _fitted(frame.to_image(), height, width, cropped=cropped)
-                for frame in islice(container.decode(video=0), first, first + span, stride)
-            ]
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise NoVideo(f"{path.name} cannot be read: {error}") from error
-    if len(images) < frames:
-        raise NoVideo(f"only {len(images)} of {frames} frames of {path.name} could be decoded")
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def _fitted(image: Image.Image, height: int, width: int, *, cropped: bool) -> np.ndarray:
-    """Crop the centre to the aspect, if it is to be cropped, then resize with antialiasing."""
-    if not cropped:
-        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-    scale = min(image.width / width, image.height / height)
-    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC, box))
+        return self.entries[int(order[position])]
 
 
 def read_listing(listing: Path) -> list[tuple[Path, str]]:
-    """The videos and captions of a list. Raises ValueError as `VideoFiles` does."""
+    """Read the videos and captions of a list. Raises VideoFileError as `VideoFiles` does."""
     with listing.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines)) if listing.suffix == ".csv" else _json_lines(listing, lines)
     if not rows:
-        raise ValueError(f"{listing} lists no videos")
+        raise VideoFileError(f"{listing} lists no videos")
     folder = listing.parent.resolve()
-    entries = []
-    for number, row in enumerate(rows, 1):
-        if not row.get("video") or row.get("caption") is None:
-            raise ValueError(f"entry {number} of {listing} needs a video and a caption")
-        path = (folder / row["video"]).resolve()
-        if not path.is_relative_to(folder):
-            raise ValueError(f'entry {number} of {listing}: "{row["video"]}" leads out of {folder}')
-        entries.append((path, row["caption"]))
-    return entries
+    return [_entry(row, folder, f"entry {number} of {listing}") for number, row in enumerate(rows, 1)]
+
+
+def _entry(row: Mapping[str, str], folder: Path, where: str) -> tuple[Path, str]:
+    """Return the path and caption of a row. Raises VideoFileError as `VideoFiles` does."""
+    video, caption = row.get("video"), row.get("caption")
+    if not video or caption is None:
+        raise VideoFileError(f"{where} needs a video and a caption")
+    path = (folder / video).resolve()
+    if not path.is_relative_to(folder):
+        raise VideoFileError(f'{where}: "{video}" leads out of {folder}')
+    return path, caption
 
 
 def _json_lines(listing: Path, lines: Iterable[str]) -> list[dict[str, str]]:
@@ -166,5 +117,5 @@ def _json_lines(listing: Path, lines: Iterable[str]) -> list[dict[str, str]]:
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
-                raise ValueError(f"line {number} of {listing} is not JSON: {error}") from error
+                raise VideoFileError(f"line {number} of {listing} is not JSON: {error}") from error
     return rows
