@@ -58,7 +58,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 
 @dataclass(frozen=True)
 class Load:
-    """What a route did under load: answers per second, and latencies in ms."""
+    """A route under load: answers per second, and latencies in ms."""
 
     per_s: float
     p50_ms: float
@@ -66,7 +66,8 @@ class Load:
 
 
 @contextmanager
-def server(program: Program, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running_server(program: Program, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends, which begins when it accepts connections."""
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(program.argv, env=os.environ | program.env, stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + 60
@@ -81,7 +82,7 @@ def server(program: Program, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def load(port: int, method: str, path: str, seconds: float) -> Load:
-    """Requests of CLIENTS clients, one after another each, for so many seconds."""
+    """Send requests from CLIENTS clients, each one after another, for so many seconds."""
     latencies: list[float] = []
     deadline = time.perf_counter() + seconds
 
@@ -108,7 +109,7 @@ def load(port: int, method: str, path: str, seconds: float) -> Load:
 
 
 async def with_listeners(port: int, video_id: str, count: int, measure: Callable[[], float]) -> float:
-    """Hold `count` event streams open, each past its first bytes; what `measure` says meanwhile."""
+    """Hold `count` event streams open, each past its first event; return what `measure` returns meanwhile."""
     request = f"GET /v1/videos/{video_id}/events HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode()
 
     async def listen() -> asyncio.StreamWriter:
@@ -120,29 +121,33 @@ async def with_listeners(port: int, video_id: str, count: int, measure: Callable
         return writer
 
     writers = [await listen() for _ in range(count)]
-    measured = await asyncio.to_thread(measure)
+    figure = await asyncio.to_thread(measure)
     for writer in writers:
         writer.close()
-    return measured
+    return figure
 
 
 def resident_mib(process: subprocess.Popen[bytes]) -> float:
+    """Return the memory that a process occupies, in MiB."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Return the CPU time of a process so far, in seconds."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_share(process: subprocess.Popen[bytes], seconds: float) -> float:
+    """Watch a process for so many seconds; return the part of a core that it used."""
     before = cpu_s(process)
     time.sleep(seconds)
     return (cpu_s(process) - before) / seconds
 
 
 def main() -> None:
+    """Print the comparison under load, then what idle listeners cost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--listeners", type=int, default=1000)
@@ -152,8 +157,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
         credentials = credentials_of(Path(scratch))
         redis, s3 = (make(credentials, Path(scratch)) for make in (redis_program, s3_program))
-        running.enter_context(server(redis, credentials.redis_port))
-        running.enter_context(server(s3, credentials.s3_port))
+        running.enter_context(running_server(redis, credentials.redis_port))
+        running.enter_context(running_server(s3, credentials.s3_port))
         bare_port, port = free_port(), free_port()
         bare = Program((sys.executable, "-c", BARE_APP, str(bare_port)), {})
         settings = {
@@ -165,9 +170,9 @@ def main() -> None:
             "CASCADE_MAX_ACTIVE_JOBS": "1000000",
             "CASCADE_MAX_ACTIVE_JOBS_PER_PROJECT": "1000000",
         }
-        running.enter_context(server(bare, bare_port))
+        running.enter_context(running_server(bare, bare_port))
         gateway = running.enter_context(
-            server(Program((sys.executable, "-m", "cascade", "gateway"), settings), port)
+            running_server(Program((sys.executable, "-m", "cascade", "gateway"), settings), port)
         )
         with httpx.Client(base_url=f"http://{LOOPBACK}:{port}") as client:
             video_id = client.post("/v1/videos", content=BODY, headers=HEADERS).json()["id"]
@@ -184,7 +189,7 @@ def main() -> None:
 
 
 def compare(bare_port: int, port: int, video_id: str, seconds: float) -> None:
-    """Show what the gateway and the bare app do under the same load, in turns."""
+    """Print how the gateway and the bare app do under the same load, in turns."""
     table = Table("request", "app", "answers/s", "p50 ms", "p99 ms", "of the bare app's rate")
     for method, path in (("POST", "/v1/videos"), ("GET", f"/v1/videos/{video_id}")):
         rate = 0.0

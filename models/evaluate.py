@@ -26,16 +26,16 @@ def run_suite(
     data: Path | None = None,
     networks: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Run a suite, or what is left of it: the records of all samples.
+    """Run a suite, or what is left of it; return the records of all samples.
 
     Args:
         output: folder of the run; an interrupted one there continues.
         checkpoints: folder of local checkpoints.
         report: called with the number of finished tasks and of all tasks.
         data: list of videos and captions, for suites that need one.
-        networks: folder of published feature networks; None takes the small ones.
+        networks: folder of published feature networks; None takes a family's small ones.
     Raises:
-        EvaluationError: there is no such suite, it needs `data` or scenes, or `output` holds another run.
+        EvaluationError: there is no such suite, it needs `data`, or `output` holds another run.
         InvalidParameter: there is no such preset.
         CheckpointError: a checkpoint is missing or does not fit.
     """

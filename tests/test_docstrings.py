@@ -9,7 +9,7 @@ from pathlib import Path
 
 MODELS = Path(__file__).parent.parent / "models"
 AXES = "batch|frames?|tokens|count|channels|height|width|queries|features|shape"
-SHAPE = re.compile(rf"\([^()]*\b(?:{AXES})\b[^()]*\)|\bsame shape\b")
+SHAPE = re.compile(rf"\([^\n]*\b(?:{AXES})\b[^\n]*\)|\bsame shape\b")
 
 
 def functions_with_tensors(file: Path) -> Iterator[ast.FunctionDef]:

@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CASCADE_", extra="ignore", frozen=True)
 
     presets: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("shapes",), description="Cascades this deployment offers, comma-separated; the first is the default."
+        (next(iter(PRESETS)),),
+        description="Cascades this deployment offers, comma-separated; the first is the default.",
     )
     checkpoints_dir: Path = Field(
         Path("checkpoints"),

@@ -10,23 +10,30 @@ from __future__ import annotations
 import csv
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
 from rich.progress import Progress, track
+from tables import frames_sheet
+from torch import Tensor
 
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.evaluation.statistics import share
 from cascade.models.families.registry import load_stage
-from cascade.models.families.shapes.analyser import analyse
-from cascade.models.families.shapes.moving_shapes import MovingShapes, canonical_caption
+from cascade.models.families.shapes.analyser import Detection, analyse
+from cascade.models.families.shapes.captions import canonical_caption
+from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.training import train_motion
 from cascade.models.families.show1.motion import unpack_motion
-from cascade.models.families.show1.motion_training import OneVideo, train_motion
-from cascade.models.media.contact_sheet import contact_sheet
-from cascade.models.presets.table import SHAPES
+from cascade.models.media.renditions import as_clip
+from cascade.models.presets.shapes import SHAPES
+from cascade.models.presets.spec import AnyStageSpec
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import StageInputs
+from cascade.models.stage import AnyStage, StageInputs
+from cascade.models.training.batch import CaptionedClip
 from cascade.workers.settings import get_settings
 
 MOTION, SOURCE_SHAPE = "moving up", "circle"
@@ -36,67 +43,104 @@ PROMPTS = [
     for colour in ("blue", "green", "yellow")
     for background in ("gray", "white")
 ]
+SHEETS = 6
+"""Clips are drawn of the first prompts."""
 OUTPUT = Path("docs/findings")
 
 
-def source() -> OneVideo:
-    """One rendered clip of a circle that moves so, with a caption that does not say it."""
-    clips = MovingShapes("train", 8, 20, 32, 40_000)
+@dataclass(frozen=True)
+class Result:
+    """What a clip shows; `adapter` is with or without."""
+
+    prompt: str
+    adapter: str
+    motion: str | None
+    objects: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prompt: str, adapter: str, detection: Detection) -> Result:
+        """Name colour and shape of each object that was detected."""
+        objects = tuple(f"{item.colour} {item.shape}" for item in detection.objects)
+        return cls(prompt, adapter, detection.motion, objects)
+
+    @property
+    def shows_prompt(self) -> bool:
+        """Whether there is one object, of the colour and shape that the prompt names."""
+        return len(self.objects) == 1 and self.objects[0] in self.prompt
+
+
+def main() -> None:
+    """Train the adapter, generate with it and without it, and write the results."""
+    spec, checkpoints = SHAPES.stage("keyframes"), Checkpoints(get_settings().checkpoints_dir)
+    video = source_video(spec)
+    with Progress() as bar, tempfile.TemporaryDirectory() as scratch:
+        task = bar.add_task("fine-tuning the temporal attention", total=None)
+        content = train_motion(
+            spec,
+            checkpoints,
+            video,
+            Path(scratch),
+            lambda progress: bar.update(task, completed=progress.step, total=progress.steps),
+        )
+    adapter = unpack_motion(content)
+    stage = load_stage(spec, checkpoints, Execution())
+    sheets, results = [frames_sheet(video.frames)], []
+    for seed, prompt in enumerate(track(PROMPTS, "prompts")):
+        for name, motion in (("without", None), ("with", adapter)):
+            frames = generate(stage, spec, prompt, seed, motion)
+            results.append(Result.of(prompt, name, analyse(frames)))
+            if seed < SHEETS:
+                sheets.append(frames_sheet(frames))
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    write_results(results, OUTPUT / "motion.csv")
+    stack(sheets).save(OUTPUT / "motion.png")
+
+
+def source_video(spec: AnyStageSpec) -> CaptionedClip:
+    """Return a rendered clip of a circle with the motion to learn, and a caption that does not mention the motion."""
+    clips = MovingShapes("train", spec.frames, spec.height, spec.width, 40_000)
     sample = next(
         sample
         for sample in (clips[index] for index in range(10_000))
         if sample.scene.second is None and (sample.scene.motion, sample.scene.shape) == (MOTION, SOURCE_SHAPE)
     )
-    return OneVideo(sample.frames, canonical_caption(sample.scene).replace(f" {MOTION}", ""))
+    return CaptionedClip(sample.frames, canonical_caption(sample.scene).replace(f" {MOTION}", ""))
 
 
-def main() -> None:
-    spec, checkpoints, video = (
-        SHAPES.stages[0],
-        Checkpoints(get_settings().checkpoints_dir),
-        source(),
-    )
-    with Progress() as bar, tempfile.TemporaryDirectory() as scratch:
-        task = bar.add_task("fine-tuning the temporal attention", total=None)
-        adapter = unpack_motion(
-            train_motion(
-                spec,
-                checkpoints,
-                video,
-                Path(scratch),
-                lambda p: bar.update(task, completed=p.step, total=p.steps),
-            )
+def generate(
+    stage: AnyStage, spec: AnyStageSpec, prompt: str, seed: int, motion: Mapping[str, Tensor] | None
+) -> Tensor:
+    """Generate keyframes with an adapter, or without one: (frames, 3, height, width) in [-1, 1]."""
+    embeddings = stage.text.encode(prompt, "")
+    inputs = StageInputs(spec, prompt, "", embeddings, (seed,), motion=motion)
+    return as_clip(stage(inputs, lambda _k, _n: None)).frames[0].clamp(-1, 1)
+
+
+def write_results(results: Sequence[Result], table: Path) -> None:
+    """Write a row for each clip; print the shares with the adapter and without it."""
+    for name in ("without", "with"):
+        part = [result for result in results if result.adapter == name]
+        moving = share([result.motion == MOTION for result in part])
+        as_asked = share([result.shows_prompt for result in part])
+        sys.stdout.write(
+            f"{name} the adapter: {moving.value:.0%} {MOTION}, {as_asked.value:.0%} of the prompt's colour and shape\n"
         )
-    stage = load_stage(spec, checkpoints, Execution())
-    sheets = [contact_sheet(((video.frames.permute(0, 2, 3, 1) + 1) * 127.5).round().byte())]
-    rows = []
-    moved: dict[str, list[bool]] = {"without": [], "with": []}
-    kept: dict[str, list[bool]] = {"without": [], "with": []}
-    for seed, prompt in enumerate(track(PROMPTS, "prompts")):
-        for name, motion in (("without", None), ("with", adapter)):
-            embeddings = stage.text.encode(prompt, "")
-            inputs = StageInputs(spec, prompt, "", embeddings, (seed,), motion=motion)
-            clip = stage(inputs, lambda *_: None)
-            reading = analyse(clip.frames[0].clamp(-1, 1))
-            shown = [f"{thing.colour} {thing.shape}" for thing in reading.things]
-            moved[name].append(reading.motion == MOTION)
-            kept[name].append(len(shown) == 1 and shown[0] in prompt)
-            rows.append((prompt, name, reading.motion, " and ".join(shown)))
-            if seed < 6:
-                sheets.append(contact_sheet(clip.to_uint8()[0]))
-    for name in moved:
-        said = f"{name} the adapter: {share(moved[name])} {MOTION}, {share(kept[name])} of the asked shape and colour\n"
-        sys.stdout.write(said)
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    with (OUTPUT / "motion.csv").open("w", newline="") as file:
+    with table.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("prompt", "adapter", "motion read", "things read"))
-        writer.writerows(rows)
-    height = sum(sheet.height for sheet in sheets)
-    page = Image.new("RGB", (max(sheet.width for sheet in sheets), height), "white")
-    for index, sheet in enumerate(sheets):
-        page.paste(sheet, (0, sum(other.height for other in sheets[:index])))
-    page.save(OUTPUT / "motion.png")
+        writer.writerows((*astuple(result)[:3], " and ".join(result.objects)) for result in results)
+
+
+def stack(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures below each other."""
+    page = Image.new(
+        "RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), "white"
+    )
+    top = 0
+    for sheet in sheets:
+        page.paste(sheet, (0, top))
+        top += sheet.height
+    return page
 
 
 if __name__ == "__main__":

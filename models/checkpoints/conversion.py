@@ -64,7 +64,7 @@ def initialise(network: nn.Module, tensors: Mapping[str, Tensor]) -> Conversion:
 
 
 def _fit(tensor: Tensor, target: Tensor, name: str) -> Tensor | None:
-    """Bring `tensor` into the shape of `target`: as it is, or with zeros for additional input channels."""
+    """Bring `tensor` to the same shape as `target`: as it is, or with zeros for additional input channels."""
     if tensor.shape == target.shape:
         return tensor
     if name.endswith("conv_in.weight") and tensor.shape[1] < target.shape[1]:

@@ -1,8 +1,8 @@
 """Distances between sets of clips, and scores of a set, from the features of a network.
 
 The formulas of FVD (Unterthiner et al., 2018), FID (Heusel et al., 2017) and Inception Score (Salimans et al., 2016).
-With small networks in the place of I3D and Inception the figures rank cascades of one family; they compare with no
-published ones.
+With a family's small networks in the place of I3D and Inception, the figures rank cascades of that family; they cannot be
+compared with published ones.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from cascade.models.evaluation.statistics import Estimate
 
 RESAMPLES = 100
+"""Resampled sets of which an interval is taken."""
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
@@ -55,14 +56,14 @@ def bootstrapped(figure: Callable[[Tensor], float], count: int) -> Estimate:
     """Compute a figure of the samples numbered 0 to count - 1, with a 95 % interval from resampled ones (Efron, 1979).
 
     Samples that are drawn twice make a Fréchet distance larger and an Inception Score smaller: the interval is moved
-    by as much as the mean of the resampled figures is off.
+    by the difference between the mean of the resampled figures and the figure itself.
 
     Args:
         figure: takes the numbers (count,) of the samples.
     """
     generator = Generator().manual_seed(0)
-    drawn = sorted(figure(torch.randint(count, (count,), generator=generator)) for _ in range(RESAMPLES))
+    resampled = sorted(figure(torch.randint(count, (count,), generator=generator)) for _ in range(RESAMPLES))
     value = figure(torch.arange(count))
-    off = fmean(drawn) - value
-    low, high = drawn[int(0.025 * RESAMPLES)] - off, drawn[int(0.975 * RESAMPLES) - 1] - off
+    bias = fmean(resampled) - value
+    low, high = (resampled[index] - bias for index in (int(0.025 * RESAMPLES), int(0.975 * RESAMPLES) - 1))
     return Estimate(value, low, high, count)

@@ -159,7 +159,11 @@ class FeatureNetworks:
 
     @torch.inference_mode()
     def perceptual_distance(self, first: Tensor, second: Tensor) -> float:
-        """Compute LPIPS (Zhang et al., 2018) of two clips (frames, 3, height, width) in [-1, 1], mean over the frames; 0 if equal."""
+        """Compute LPIPS (Zhang et al., 2018) of two clips (frames, 3, height, width) in [-1, 1].
+
+        Returns:
+            The mean over the frames, at least 0; 0 for equal clips.
+        """
         if self.vgg16 is None:
             return self.small.perceptual_distance(first, second)
         features = [

@@ -16,13 +16,15 @@ from cascade.models.evaluation.feature_networks import ClipMeasurements
 from cascade.models.evaluation.statistics import Estimate
 
 FOLDER = "features"
-Side = Literal["made", "real"]
-"""Clips that a stage made, or real ones that they are compared with."""
+Origin = Literal["generated", "real"]
+"""Where clips come from: a stage generated them, or they are the real ones that these are compared with."""
 
 
-def store_features(folder: Path, side: Side, stage: str, name: str, measurements: ClipMeasurements) -> None:
+def store_features(
+    folder: Path, origin: Origin, stage: str, name: str, measurements: ClipMeasurements
+) -> None:
     """Store a clip's features under the stage that generated it, or that a real clip is compared with."""
-    target = folder / FOLDER / side / stage
+    target = folder / FOLDER / origin / stage
     target.mkdir(parents=True, exist_ok=True)
     certainty = torch.tensor(measurements.certainty)
     tensors = {
@@ -37,33 +39,34 @@ def store_features(folder: Path, side: Side, stage: str, name: str, measurements
 
 
 def distances(folder: Path) -> Iterator[tuple[str, str, Estimate]]:
-    """Yield (stage, figure, estimate) over the stored features: FVD and FID-vid from the stage's real clips, Inception Score.
+    """Yield (stage, figure, estimate) over the stored features.
 
-    A Fréchet distance is of as many clips as there are of the rarer kind, generated or real, the first of each by name.
+    FVD and FID-vid are distances from the stage's real clips; the Inception Score needs none. A Fréchet distance is of as many
+    clips as there are of the rarer kind, generated or real, the first of each by name.
     """
-    for stage in sorted((folder / FOLDER / "made").glob("*")):
-        made = sorted(stage.glob("*.safetensors"))
+    for stage in sorted((folder / FOLDER / "generated").glob("*")):
+        generated = sorted(stage.glob("*.safetensors"))
         real = sorted((folder / FOLDER / "real" / stage.name).glob("*.safetensors"))
-        count = min(len(made), len(real))
+        count = min(len(generated), len(real))
         if count >= 2:
-            yield stage.name, "FVD", _distance("clip", made[:count], real[:count])
-            yield stage.name, "FID-vid", _distance("frames", made[:count], real[:count])
-        if len(made) >= 2:
-            yield stage.name, "Inception Score", _inception_score(made)
+            yield stage.name, "FVD", _distance("clip", generated[:count], real[:count])
+            yield stage.name, "FID-vid", _distance("frames", generated[:count], real[:count])
+        if len(generated) >= 2:
+            yield stage.name, "Inception Score", _inception_score(generated)
 
 
-def _inception_score(made: Sequence[Path]) -> Estimate:
+def _inception_score(generated: Sequence[Path]) -> Estimate:
     """Compute the Inception Score with an interval from resampled clips."""
-    classes, certainty = _read("classes", made), _read("certainty", made)
-    return bootstrapped(lambda n: inception_score(classes[n], certainty[n]), len(made))
+    classes, certainty = _read("classes", generated), _read("certainty", generated)
+    return bootstrapped(lambda n: inception_score(classes[n], certainty[n]), len(generated))
 
 
-def _distance(part: str, made: Sequence[Path], real: Sequence[Path]) -> Estimate:
+def _distance(part: str, generated: Sequence[Path], real: Sequence[Path]) -> Estimate:
     """Compute a Fréchet distance with an interval from resampled clips, each with all of its frames."""
-    first, second = _read(part, made), _read(part, real)
+    first, second = _read(part, generated), _read(part, real)
     width = first.shape[-1]
     return bootstrapped(
-        lambda n: frechet_distance(first[n].reshape(-1, width), second[n].reshape(-1, width)), len(made)
+        lambda n: frechet_distance(first[n].reshape(-1, width), second[n].reshape(-1, width)), len(generated)
     )
 
 

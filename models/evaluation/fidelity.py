@@ -14,10 +14,12 @@ SQUARED_ERROR = "squared error"
 
 
 def fidelity(restored: Tensor, truth: Tensor, networks: FeatureNetworks) -> dict[str, float]:
-    """Compare clips (frames, 3, height, width) in [-1, 1]: the figures by name.
+    """Compare clips (frames, 3, height, width) in [-1, 1].
 
-    PSNR (dB, at most HIGHEST_PSNR) and SSIM (Wang et al., 2004) are of pixel values in [0, 1], which SSIM's comparison of brightness is
-    defined on; the mean squared error is of those in [-1, 1].
+    Returns:
+        By name: PSNR (dB, at most HIGHEST_PSNR) and SSIM (Wang et al., 2004) of pixel values in [0, 1], for which SSIM's
+        comparison of brightness is defined; the mean squared error of values in [-1, 1]; LPIPS, or the distance that takes
+        its part.
     """
     restored = restored.clamp(-1, 1)
     values, true_values = (restored + 1) / 2, (truth + 1) / 2

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from cascade.models.evaluation.statistics import Estimate
 
 Row = tuple[str, str, str, str, Estimate]
-"""One figure: (group, split, stage, figure, estimate)."""
+"""One estimate: (group, split, stage, figure, estimate)."""
 
 COLUMNS = 2
 PANEL_WIDTH, BAR_HEIGHT, HEAD_HEIGHT = 5.5, 0.22, 0.7
@@ -21,7 +21,7 @@ COLOURS = ("#2a7f9e", "#c9742b", "#6a8f3c", "#8a5a9e")
 
 
 def plot(rows: Sequence[Row]) -> bytes:
-    """Draw figures as PNG; a stage and the plain way, such as `psnr (stage)` and `psnr (plain)`, share a panel."""
+    """Draw figures as PNG; a stage and its baseline, such as `psnr (stage)` and `psnr (plain)`, share a panel."""
     panels: dict[str, list[tuple[str, str, Estimate]]] = {}
     for _, split, stage, figure_name, estimate in rows:
         name, way = re.fullmatch(r"(.*?)(?: \((\w+)\))?", figure_name).groups()  # type: ignore[union-attr]
@@ -57,5 +57,5 @@ def plot(rows: Sequence[Row]) -> bytes:
 
 
 def _length(error: float) -> float:
-    """An infinite interval, of one sample, is not drawn; a resampled one need not hold the figure."""
+    """Return the length of an error bar: NaN draws none, for infinite intervals; a resampled one need not contain the figure."""
     return max(0.0, error) if math.isfinite(error) else math.nan

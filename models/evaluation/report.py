@@ -91,15 +91,14 @@ def compare(first: Path, second: Path) -> str:
 
 
 def _differ(group: str, one: Estimate, other: Estimate) -> bool:
-    if (
-        group == DISTRIBUTION and one.count != other.count
-    ):  # a Fréchet distance depends on the number of samples
+    """Return whether two intervals do not meet. A Fréchet distance depends on the number of samples, which must be equal."""
+    if group == DISTRIBUTION and one.count != other.count:
         return False
     return one.low > other.high or other.low > one.high
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    """Write a row for JSON, which has no infinity: an open end of an interval is null."""
+    """Return a row for JSON, which has no infinity: an open end of an interval is null."""
     group, split, stage, name, estimate = row
     figures = {part: number if math.isfinite(number) else None for part, number in asdict(estimate).items()}
     return {"group": group, "split": split, "stage": stage, "figure": name, **figures}

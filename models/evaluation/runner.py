@@ -20,9 +20,9 @@ from cascade.models.evaluation.features import store_features
 from cascade.models.evaluation.fidelity import fidelity
 from cascade.models.evaluation.restoration import Restoration
 from cascade.models.evaluation.run_folder import SAMPLES, RunIdentity, bind, read_samples
-from cascade.models.evaluation.scenes import Scene, Scenes
+from cascade.models.evaluation.scenes import Scene, Scenes, scenes_for
 from cascade.models.evaluation.suites import Suite
-from cascade.models.families.registry import family_of, load_stage, stage_entry
+from cascade.models.families.registry import load_stage, stage_entry
 from cascade.models.media.contact_sheet import contact_sheet
 from cascade.models.media.renditions import as_clip
 from cascade.models.presets.spec import AnyStageSpec, Preset
@@ -53,8 +53,8 @@ class Evaluation:
 
     Attributes:
         stages: by name.
-        scenes: draws prompts and checks clips; None where the preset's family has none.
-        restorations: by the name of the stages that restore something.
+        scenes: what prompts are drawn from and clips are checked against.
+        restorations: by the names of the stages that restore something.
         listing: the list of captions and videos, for suites that take them from one.
     """
 
@@ -62,7 +62,7 @@ class Evaluation:
     suite: Suite
     folder: Path
     stages: Mapping[str, AnyStage]
-    scenes: Scenes | None
+    scenes: Scenes
     restorations: Mapping[str, Restoration]
     networks: FeatureNetworks
     identity: RunIdentity
@@ -82,22 +82,17 @@ class Evaluation:
         """Load the stages.
 
         Raises:
-            EvaluationError: the suite needs a list of videos or scenes, and there are none.
+            EvaluationError: the suite needs a list of videos, and there is none.
             CheckpointError: a checkpoint is missing or does not fit.
         """
-        family = family_of(preset.name)
         if suite.listed and listing is None:
             raise EvaluationError("this suite takes its captions from a list of videos: give one with --data")
-        if (suite.prompts or suite.reconstructions) and family.scenes is None:
-            raise EvaluationError(
-                f'preset "{preset.name}" has no scenes that this suite could draw prompts from'
-            )
         return cls(
             preset=preset,
             suite=suite,
             folder=folder,
             stages={spec.name: load_stage(spec, checkpoints, execution) for spec in preset.stages},
-            scenes=None if family.scenes is None else family.part(family.scenes),
+            scenes=scenes_for(preset.name),
             restorations=_restorations(preset),
             networks=networks,
             identity=RunIdentity.of(preset, suite, networks.description, checkpoints.folder, listing),
@@ -105,7 +100,7 @@ class Evaluation:
         )
 
     def run(self, report: Callable[[int, int], None]) -> list[dict[str, Any]]:
-        """Do what is left of the suite: the records of all samples, those of an earlier run included.
+        """Do what is left of the suite; return the records of all samples, those of an earlier run included.
 
         Args:
             report: called with the number of finished tasks and of all tasks.
@@ -163,7 +158,7 @@ class Evaluation:
         return {"prompt": scene.prompt, "stages": figures}
 
     def _restore(self, task: Task) -> dict[str, Any]:
-        """Hand a stage a degraded true clip; compare what it restores, and the plain way, with the truth."""
+        """Hand a stage a degraded true clip; compare what it restores, and the baseline, with the truth."""
         scene, figures = self._scene(task), {}
         for name, restoration in self.restorations.items():
             spec = self.preset.stage(name)
@@ -201,7 +196,7 @@ class Evaluation:
     def _measure(self, frames: Tensor, prompt: str, name: str, spec: AnyStageSpec) -> dict[str, float]:
         """Measure a generated clip (frames, 3, height, width) in [-1, 1], and store its features."""
         measurements = self.networks.measure(frames, prompt)
-        store_features(self.folder, "made", spec.name, name, measurements)
+        store_features(self.folder, "generated", spec.name, name, measurements)
         return {
             "text-video similarity": measurements.similarity,
             "frame consistency": measurements.consistency,
@@ -213,7 +208,7 @@ class Evaluation:
 
     @cached_property
     def _listed(self) -> VideoFiles:
-        """As the papers do: whole pictures resized to the protocol's size, whatever their aspect."""
+        """The list of videos. As in the papers, whole pictures are resized to the suite's size, whatever their aspect ratio."""
         assert self.listing is not None
         last = self.preset.stages[-1]
         height, width = self.suite.size or (last.height, last.width)
@@ -230,7 +225,6 @@ class Evaluation:
         return functional.interpolate(frames, self.suite.size, mode="bicubic", antialias=True)
 
     def _scene(self, task: Task) -> Scene:
-        assert self.scenes is not None
         return self.scenes(task.split, task.index, self.suite.seed)
 
     def _stage(self, spec: AnyStageSpec, prompt: str, seed: int, previous: Output | None) -> Output:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from cascade.models.families.registry import family_of, offered
+
 
 class Scene(Protocol):
     """A prompt together with the truth about it."""
@@ -30,3 +32,12 @@ class Scenes(Protocol):
     def __call__(self, split: str, index: int, seed: int) -> Scene:
         """Return the scene with a number: of `train`, what training shows, or of `held-out`, what it never does."""
         ...
+
+
+def scenes_for(preset: str) -> Scenes:
+    """Return the scenes of the preset's family, or where it has none, those of the first family that has some."""
+    family = family_of(preset)
+    scenes: Scenes = (
+        next(iter(offered("scenes").values())) if family.scenes is None else family.part(family.scenes)
+    )
+    return scenes

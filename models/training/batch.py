@@ -89,7 +89,7 @@ class Batches(Dataset[Batch]):
         annotations = tuple(clip.annotation for clip in clips if clip.annotation is not None)
         skipped = tuple(path for clip in clips for path in clip.skipped)
         if self.crop is not None:
-            frames, annotations = random_crop(frames, self.crop, seeded(self.seed, number, "data")), annotations
+            frames, annotations = random_crop(frames, self.crop, seeded(self.seed, number, "data")), ()
         return Batch(frames, captions, annotations, skipped)
 
 

@@ -9,8 +9,6 @@ from cascade.models.families.shapes.captions import canonical_caption
 from cascade.models.families.shapes.moving_shapes import MovingShapes
 from cascade.models.scoring import get_scorer
 
-SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
-
 
 def test_the_scorer_prefers_the_clip_of_the_prompt() -> None:
     clips = MovingShapes("train", 8, 20, 32, seed=78)

@@ -1,16 +1,16 @@
-"""The small cascade of moving shapes: the stages of Show-1 with networks that learn on a CPU, and all that makes and judges
-their data.
+"""The small cascade of moving shapes: the stages of Show-1 with networks that learn on a CPU, and all that draws and
+measures their data.
 
 | what | file |
 |---|---|
 | networks: patches, caption prior and residual around an unchanged Show-1 UNet | `unet.py`, `caption_prior.py` |
 | temporal attention that sees all pixels of all frames | `space_time_attention.py` |
 | stages | `stages.py` |
-| the data: scenes, captions, drawing | `moving_shapes.py` |
+| the data: scenes, their captions and pictures, an endless set of clips | `scene.py`, `captions.py`, `drawing.py`, `moving_shapes.py` |
 | training: the stages, the text encoder's questions, the recipes | `training.py`, `caption_questions.py`, `recipes.py` |
 | untrained checkpoints to begin with | `random_checkpoints.py` |
-| evaluation: what a clip shows, suites, small feature networks | `analyser.py`, `suites.py`, `small_networks.py` |
-| how well a clip fits a caption | `text_video.py`, `text_video_training.py` |
+| evaluation: suites, scenes to prompt with, what a clip shows, small feature networks | `suites.py`, `scenes.py`, `analyser.py`, `small_networks.py` |
+| how well a clip fits a caption | `text_video.py`, `text_video_training.py`, `scorers.py` |
 """
 
 from cascade.models.families.family import Family, StageEntry

@@ -50,10 +50,10 @@ class CaptionQuestions(nn.Module):
         self.decoder = QueryDecoder(len(PLACES), text_width, outputs)
 
     def forward(self, encoder: CaptionEncoder, count: int, generator: Generator) -> Tensor:
-        """Ask about `count` captions of random training scenes.
+        """Ask about `count` captions of random training scenes, which the encoder makes (count, tokens, features).
 
         Returns:
-            The mean cross-entropy of each kind of answer, summed: a scalar of shape ().
+            The mean cross-entropy of each kind of answer, summed: a scalar.
         """
         rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         scenes = [random_scene("train", rng) for _ in range(count)]

@@ -10,9 +10,7 @@ from cascade.models.families.shapes.scene import Scene, Second, pick
 
 SHARE_OF_CANONICAL_CAPTIONS = 0.5
 
-
 SHARE_OF_NAMED_SIZES = 0.3
-
 
 MOTION_PHRASES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "moving right": (
@@ -27,7 +25,6 @@ MOTION_PHRASES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "shrinking": (("shrinking", "getting smaller"), ("shrinks", "gets smaller")),
 }
 """Phrases for a motion: what the shape is doing, and what it does. The first is the canonical one."""
-
 
 RELATION_PHRASES: Mapping[str, tuple[str, ...]] = {
     "above": ("above",),

@@ -15,15 +15,11 @@ import numpy as np
 
 _T = TypeVar("_T")
 
-
 Split = Literal["train", "held-out"]
-
 
 Colour = tuple[int, int, int]
 
-
 SHAPES = ("circle", "square", "triangle", "cross")
-
 
 COLOURS: Mapping[str, Colour] = {
     "red": (220, 30, 30),
@@ -35,7 +31,6 @@ COLOURS: Mapping[str, Colour] = {
     "cyan": (20, 190, 200),
 }
 
-
 BACKGROUNDS: Mapping[str, Colour] = {
     "white": (245, 245, 245),
     "gray": (128, 128, 128),
@@ -44,10 +39,8 @@ BACKGROUNDS: Mapping[str, Colour] = {
     "light blue": (180, 210, 250),
 }
 
-
 SIZES: Mapping[str, float] = {"small": 0.18, "large": 0.28}
 """Radius of a shape as a part of the shorter side of the picture; a shape fills a box of twice its radius."""
-
 
 DIRECTIONS: Mapping[str, tuple[int, int]] = {
     "moving right": (1, 0),
@@ -57,16 +50,12 @@ DIRECTIONS: Mapping[str, tuple[int, int]] = {
 }
 """Direction of each motion; right and down are positive."""
 
-
 GROWTH: Mapping[str, tuple[float, float]] = {"growing": (0.7, 1.3), "shrinking": (1.3, 0.7)}
 """Radius in the first and in the last frame, as multiples of the radius of the scene's size."""
 
-
 STILL = "standing still"
 
-
 MOTIONS = (*DIRECTIONS, STILL, *GROWTH)
-
 
 OPPOSITES: Mapping[str, str] = {
     "above": "below",
@@ -75,21 +64,16 @@ OPPOSITES: Mapping[str, str] = {
     "right of": "left of",
 }
 
-
 RELATIONS = tuple(OPPOSITES)
-
 
 MARGIN = 0.02
 """Free space at the sides of the picture, as a part of the shorter side."""
 
-
 SHORTEST_TRAVEL = 0.34
 """A moving shape crosses at least this part of the width or height."""
 
-
 SMALLEST_DISTANCE = 0.42
 """Distance between the centres of two shapes, as a part of the shorter side: 0.06 stays free between them."""
-
 
 SHARE_OF_PAIRS = 0.25
 

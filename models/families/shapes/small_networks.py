@@ -15,9 +15,7 @@ class SmallNetworks:
     """Measures clips (frames, 3, height, width) in [-1, 1], as `models.evaluation.feature_networks.SmallFeatureNetworks`."""
 
     description = "the project's own small network, trained on moving shapes"
-    scope = (
-        "Figures by the small network compare cascades of moving shapes with each other, and with no published figure."
-    )
+    scope = "Figures by the small network compare cascades of moving shapes with each other, and with no published figure."
 
     @property
     def network(self) -> TextVideoNetwork:

@@ -1,7 +1,7 @@
-"""A small network that scores how well a clip of moving shapes fits a caption, as CLIP (Radford et al., 2021) does for pictures.
+"""A small network that scores how well a clip of moving shapes fits a caption, as CLIP does for pictures (Radford et al., 2021).
 
-Trained by `cascade.models.families.shapes.text_video_training` on rendered clips; its weights are part
-of the project. It knows moving shapes and their words, and nothing else.
+Trained by `text_video_training.py` on rendered clips; its weights are part of the project. It knows moving shapes and their
+words, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,70 +22,14 @@ WEIGHTS = Path(__file__).parent.parent.parent / "weights" / "text_video.safetens
 FRAMES, HEIGHT, WIDTH = 8, 20, 32
 FEATURES, EMBEDDING = 128, 64
 
-VOCABULARY = [
-    "a",
-    "an",
-    "the",
-    "red",
-    "green",
-    "blue",
-    "yellow",
-    "purple",
-    "orange",
-    "cyan",
-    "white",
-    "black",
-    "gray",
-    "pink",
-    "light",
-    "circle",
-    "square",
-    "triangle",
-    "cross",
-    "moving",
-    "going",
-    "moves",
-    "goes",
-    "right",
-    "left",
-    "up",
-    "down",
-    "upwards",
-    "downwards",
-    "rising",
-    "falling",
-    "rises",
-    "falls",
-    "standing",
-    "still",
-    "stands",
-    "at",
-    "rest",
-    "does",
-    "not",
-    "move",
-    "growing",
-    "shrinking",
-    "grows",
-    "shrinks",
-    "getting",
-    "gets",
-    "bigger",
-    "smaller",
-    "is",
-    "on",
-    "background",
-    "with",
-    "and",
-    "above",
-    "below",
-    "under",
-    "to",
-    "of",
-    "beside",
-    "small",
-    "large",
-]
+WORDS = (
+    "a an the red green blue yellow purple orange cyan white black gray pink light circle square triangle "
+    "cross moving going moves goes right left up down upwards downwards rising falling rises falls standing "
+    "still stands at rest does not move growing shrinking grows shrinks getting gets bigger smaller is on "
+    "background with and above below under to of beside small large"
+)
+VOCABULARY = {word: number for number, word in enumerate(WORDS.split(), start=2)}
+"""Numbers of the words; 0 is padding, and 1 any other word."""
 MAX_WORDS = 24
 
 
@@ -112,7 +56,7 @@ class TextVideoNetwork(nn.Module):
         self.time = nn.Sequential(nn.Flatten(), nn.Linear(FRAMES * FEATURES, FEATURES), nn.GELU())
         self.video_projection = nn.Linear(FEATURES, EMBEDDING)
         self.words = nn.Embedding(len(VOCABULARY) + 2, EMBEDDING, padding_idx=0)
-        self.reader = nn.GRU(EMBEDDING, FEATURES, batch_first=True)
+        self.text_rnn = nn.GRU(EMBEDDING, FEATURES, batch_first=True)
         self.text_projection = nn.Linear(FEATURES, EMBEDDING)
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
@@ -124,7 +68,7 @@ class TextVideoNetwork(nn.Module):
         return features
 
     def clip_features(self, clips: Tensor) -> Tensor:
-        """Extract features (batch, 128) of clips (batch, frames, 3, height, width) in [-1, 1]; longer clips are sampled at 8 frames."""
+        """Extract features (batch, 128) of clips (batch, frames, 3, height, width) in [-1, 1], sampled at 8 frames."""
         sampled = torch.linspace(0, clips.shape[1] - 1, FRAMES).round().long()
         frames = rearrange(clips[:, sampled], "b f c h w -> (b f) c h w")
         features: Tensor = self.time(rearrange(self.frame_features(frames), "(b f) d -> b f d", f=FRAMES))
@@ -141,7 +85,7 @@ class TextVideoNetwork(nn.Module):
         ]
         lengths = torch.tensor([max(len(words), 1) for words in tokens])
         padded = torch.tensor([words + [0] * (MAX_WORDS - len(words)) for words in tokens])
-        states, _ = self.reader(self.words(padded.to(self.words.weight.device)))
+        states, _ = self.text_rnn(self.words(padded.to(self.words.weight.device)))
         last = states[torch.arange(len(tokens)), lengths - 1]
         return functional.normalize(self.text_projection(last), dim=-1)
 
@@ -154,9 +98,15 @@ class TextVideoNetwork(nn.Module):
 def load_text_video() -> TextVideoNetwork:
     """Load the trained network, on the CPU."""
     network = TextVideoNetwork()
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+    weights = {_weight_name(name): tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+    network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
 
 
 def _token(word: str) -> int:
-    return VOCABULARY.index(word) + 2 if word in VOCABULARY else 1
+    return VOCABULARY.get(word, 1)
+
+
+def _weight_name(name: str) -> str:
+    """Map the names of the first weights, where the recurrent network was called `reader`."""
+    return f"text_rnn.{name.removeprefix('reader.')}" if name.startswith("reader.") else name

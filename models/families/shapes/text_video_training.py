@@ -79,7 +79,7 @@ def contrast(clips: Tensor, captions: Tensor, network: TextVideoNetwork) -> Tens
         clips, captions: unit vectors (batch, features); those of one place belong together.
         network: has the temperature.
     Returns:
-        A scalar of shape ().
+        A scalar.
     """
     logits = clips @ captions.T / network.log_temperature.exp().clamp(min=LOWEST_TEMPERATURE)
     partners = torch.arange(len(logits))

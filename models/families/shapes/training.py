@@ -75,6 +75,7 @@ class SmallKeyframesTraining(KeyframesTraining):
         return 0 if phase.trainable == QUESTIONS else phase.batch_size
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
+        """Compute the loss of the phase for clips (batch, frames, 3, height, width): a scalar."""
         if phase.trainable == QUESTIONS:
             loss: Tensor = self.questions(self.captions, phase.batch_size, generator)
             return loss
@@ -91,7 +92,7 @@ class SmallKeyframesTraining(KeyframesTraining):
         return prediction_loss(self.unet(sample, timesteps, text, prior=prior), target)
 
     def _prior_loss(self, text: Tensor, batch: Batch) -> Tensor:
-        """Compute the squared error of the caption prior of text (batch, tokens, features): a scalar of shape ()."""
+        """Compute the squared error of the caption prior of text (batch, tokens, features): a scalar."""
         assert self.unet.prior is not None
         prediction: Tensor = self.unet.prior(text)
         target = functional.adaptive_avg_pool3d(prior_target(batch), self.unet.prior.size)

@@ -58,6 +58,7 @@ class ExpertTranslationTraining(DiffusionTraining[ExpertTranslationOptions]):
         return cls(spec, recipe, unet, captions, scheduler, checkpoints.vae(spec.checkpoint, CPU))
 
     def forward(self, batch: Batch, _phase: Phase, generator: Generator) -> Tensor:
+        """Compute the diffusion loss of the latents of clips (batch, frames, 3, height, width): a scalar."""
         folded = rearrange(batch.frames, "b f c h w -> (b f) c h w")
         with torch.no_grad():
             moments = self.vae.encode(folded).latent_dist
@@ -105,6 +106,11 @@ class AutoencoderTraining(StageTraining[ExpertTranslationOptions]):
         return cls(spec, recipe, checkpoints.vae(spec.checkpoint, CPU))
 
     def forward(self, batch: Batch, _phase: Phase, generator: Generator) -> Tensor:
+        """Compute the L1 loss and the KL divergence of a random frame of each clip (batch, frames, 3, height, width).
+
+        Returns:
+            Their weighted sum, a scalar.
+        """
         frame = torch.randint(batch.frames.shape[1], (batch.frames.shape[0],), generator=generator)
         images = batch.frames[torch.arange(batch.frames.shape[0]), frame]
         moments = self.vae.encode(images).latent_dist

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,10 @@ from cascade.models.families.show1.keyframes import Keyframes
 from cascade.models.families.show1.motion import is_motion, motion_of, pack_motion
 from cascade.models.families.show1.training import KeyframesTraining
 from cascade.models.presets.show1 import KeyframesOptions
-from cascade.models.presets.spec import StageSpec
+from cascade.models.presets.spec import AnyStageSpec, StageSpec
 from cascade.models.training.batch import TrainingClip
-from cascade.models.training.loop import Progress, Rhythm, Training
+from cascade.models.training.loop import Training
+from cascade.models.training.progress import Progress, Rhythm
 from cascade.models.training.recipe import Phase, Recipe
 
 RECIPE = Recipe(
@@ -65,7 +67,7 @@ class MotionTraining(KeyframesTraining):
 
 
 def train_motion(
-    spec: StageSpec[KeyframesOptions],
+    spec: AnyStageSpec,
     checkpoints: Checkpoints,
     video: TrainingClip,
     folder: Path,
@@ -76,7 +78,7 @@ def train_motion(
     """Fine-tune on one video.
 
     Args:
-        spec: of the stage.
+        spec: of a stage that takes motions.
         video: of the spec's frames and size; its caption says what it shows, but not how it moves.
         folder: of the run.
         steps: None takes the recipe's.
@@ -86,7 +88,7 @@ def train_motion(
         CheckpointError: the stage's checkpoint is missing or does not fit.
     """
     recipe = RECIPE if steps is None else replace(RECIPE, phases=(replace(RECIPE.phases[0], steps=steps),))
-    stage = training.from_checkpoint(spec, recipe, checkpoints)
+    stage = training.from_checkpoint(cast("StageSpec[KeyframesOptions]", spec), recipe, checkpoints)
     never = recipe.steps + 1
     clips = OneVideo(video.frames, video.caption)
     Training(stage, clips, folder, None, rhythm=Rhythm(save_every=never, sample_every=never)).run(report)

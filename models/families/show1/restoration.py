@@ -1,4 +1,4 @@
-"""How interpolation and super-resolution are measured: what they restore of true clips, beside the plain way."""
+"""How interpolation and super-resolution are measured: what they restore of true clips, beside a baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUPER_RESOLUTION_FACTOR = 4
 
 
 class InterpolationRestoration:
-    """The frames between keyframes (Show-1, section 3.4); the plain way blends the keyframes linearly."""
+    """The frames between keyframes (Show-1, section 3.4); the baseline blends the keyframes linearly."""
 
     def degrade(self, truth: Tensor, spec: StageSpec[InterpolationOptions]) -> Tensor:
         """Keep the keyframes of (frames, 3, height, width): (keyframes, 3, height, width)."""
@@ -28,7 +28,7 @@ class InterpolationRestoration:
 
 
 class SuperResolutionRestoration:
-    """A quarter of the height and width (Show-1, section 3.5); the plain way enlarges bicubically."""
+    """A quarter of the height and width (Show-1, section 3.5); the baseline enlarges bicubically."""
 
     def degrade(self, truth: Tensor, spec: StageSpec[SuperResolutionOptions]) -> Tensor:  # noqa: ARG002
         """Shrink (frames, 3, height, width) to (frames, 3, height / 4, width / 4) by means of areas."""

@@ -68,6 +68,7 @@ class KeyframesTraining(PixelTraining[KeyframesOptions]):
     stage_class: ClassVar[type[PixelStage[Any]]] = Keyframes
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
+        """Compute the diffusion loss of clips (batch, frames, 3, height, width), or of one frame of each: a scalar."""
         clean = rearrange(batch.frames, "b f c h w -> b c f h w")
         text = self.text(batch, generator)
         if phase.trainable == "spatial":
@@ -113,6 +114,7 @@ class InterpolationTraining(PixelTraining[InterpolationOptions]):
         initialise(self.unet, keyframes)
 
     def forward(self, batch: Batch, _phase: Phase, generator: Generator) -> Tensor:
+        """Compute the diffusion loss of a random window of each clip (batch, frames, 3, height, width): a scalar."""
         between = self.spec.options.frames_between
         windows = (batch.frames.shape[1] - 1) // (between + 1)
         starts = torch.randint(windows, (batch.frames.shape[0],), generator=generator) * (between + 1)
@@ -154,6 +156,7 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
         return None
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
+        """Compute the diffusion loss of a random window of clips (batch, frames, 3, height, width): a scalar."""
         frames = self._window(batch.frames, generator)
         condition = resize(downscale(frames, 4), *frames.shape[-2:])
         if phase.crop is not None:

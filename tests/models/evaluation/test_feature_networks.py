@@ -22,13 +22,13 @@ def frames() -> Tensor:
     return clip
 
 
-def test_given_networks_are_asked_in_their_published_way(published: Path, frames: Tensor) -> None:
+def test_published_networks_are_called_as_their_authors_say(published: Path, frames: Tensor) -> None:
     networks = FeatureNetworks.load(published)
     measurements = networks.measure(frames, "red")
     assert measurements.clip.tolist() == pytest.approx(
         [-2, 0, 0, 24, 224, 224]
     )  # red rises by 2; every frame is shown twice
-    spread = (0, 2, 3, 5, 6, 8, 9, 11)  # of twelve, eight are looked at
+    spread = (0, 2, 3, 5, 6, 8, 9, 11)  # eight of twelve
     assert measurements.frames[:, 0].tolist() == pytest.approx([round(255 * k / 11) for k in spread])
     assert measurements.classes.sum() == pytest.approx(1)
     assert -1 <= measurements.similarity <= 1
@@ -44,14 +44,17 @@ def test_given_networks_are_asked_in_their_published_way(published: Path, frames
     assert "small network" not in description
 
 
-@pytest.mark.parametrize(("frames", "shown"), [(1, 16), (8, 16), (15, 30), (16, 16), (29, 29)])
-def test_i3d_is_shown_each_frame_of_a_short_clip_several_times(
-    published: Path, frames: int, shown: int
+@pytest.mark.parametrize(("frames", "frames_for_i3d"), [(1, 16), (8, 16), (15, 30), (16, 16), (29, 29)])
+def test_each_frame_of_a_short_clip_is_repeated_for_i3d(
+    published: Path, frames: int, frames_for_i3d: int
 ) -> None:
-    assert FeatureNetworks.load(published).measure(torch.zeros(frames, 3, 20, 32), "red").clip[3] == shown
+    assert (
+        FeatureNetworks.load(published).measure(torch.zeros(frames, 3, 20, 32), "red").clip[3]
+        == frames_for_i3d
+    )
 
 
-def test_a_clip_keeps_the_mean_of_its_frames_classes_and_of_their_certainty(published: Path) -> None:
+def test_classes_and_certainty_are_means_over_the_frames_of_a_clip(published: Path) -> None:
     """Black, then red: softmax of (0, 0, 0) and of (1, 0, 0).
 
     p is 1/3 thrice, and e / (e + 2) = 0.5761 and twice 0.2119: sum p log p is -1.0986 and -0.9753.
@@ -74,7 +77,7 @@ def test_clips_image_tower_runs_once(
     assert spy.call_count == 1
 
 
-def test_without_them_the_small_network_takes_their_part_and_the_report_says_so(frames: Tensor) -> None:
+def test_small_networks_replace_missing_ones_and_the_description_says_so(frames: Tensor) -> None:
     networks = FeatureNetworks.load(None)
     measurements = networks.measure(frames, "a red circle")
     assert measurements.clip.shape == (128,)

@@ -19,13 +19,14 @@ from cascade.models.evaluation.run_folder import RunIdentity
 from cascade.models.evaluation.runner import Evaluation
 from cascade.models.evaluation.suites import Suite, available_suites
 from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.scenes import shapes_scene
 from cascade.models.media.video import write_mp4
 from cascade.models.presets.shapes import SHAPES
 from cascade.models.runtime.execution import Execution
 
 
 @pytest.mark.slow
-def test_a_protocol_makes_videos_of_listed_captions_and_compares_them_with_the_listed_videos(
+def test_a_suite_of_listed_videos_generates_their_captions_and_compares_the_clips(
     published: Path, shapes_checkpoints: Path, tmp_path: Path
 ) -> None:
     lines = []
@@ -56,7 +57,7 @@ def test_a_protocol_makes_videos_of_listed_captions_and_compares_them_with_the_l
         load(FeatureNetworks()).run(lambda *_: None)
 
 
-def test_every_listed_video_that_can_be_used_is_measured_once(tmp_path: Path) -> None:
+def test_every_usable_listed_video_is_measured_once(tmp_path: Path) -> None:
     """Of three videos one has two captions, and one is broken: the next in its place has a turn of its own."""
     names, lines = ("0.mp4", "0.mp4", "1.mp4", "broken.mp4"), []
     for index, name in enumerate(names):
@@ -69,9 +70,9 @@ def test_every_listed_video_that_can_be_used_is_measured_once(tmp_path: Path) ->
     listing.write_text("\n".join(lines))
     identity = RunIdentity(SHAPES.name, {}, "", "", {}, None)
     suite = Suite("test", references=9, size=(64, 64))
-    records = Evaluation(SHAPES, suite, folder, {}, None, {}, FeatureNetworks(), identity, listing).run(
-        lambda *_: None
-    )
+    records = Evaluation(
+        SHAPES, suite, folder, {}, shapes_scene, {}, FeatureNetworks(), identity, listing
+    ).run(lambda *_: None)
     assert [record["kind"] for record in records] == ["reference"] * 3
     measurements = [
         load_file(file)["clip"] for file in (folder / "features/real/expert-translation").glob("*")
@@ -80,7 +81,7 @@ def test_every_listed_video_that_can_be_used_is_measured_once(tmp_path: Path) ->
     assert not torch.equal(*measurements)
 
 
-def test_nothing_of_listed_videos_is_cropped(tmp_path: Path) -> None:
+def test_listed_videos_are_not_cropped(tmp_path: Path) -> None:
     """White at the left and right edges, which a square cut from the middle would lack."""
     frames = -torch.ones(29, 3, 40, 80)
     frames[..., :16] = frames[..., -16:] = 1
@@ -89,14 +90,14 @@ def test_nothing_of_listed_videos_is_cropped(tmp_path: Path) -> None:
     listing.write_text(json.dumps({"video": "0.mp4", "caption": "edges"}))
     identity = RunIdentity(SHAPES.name, {}, "", "", {}, None)
     suite = Suite("test", listed=1, references=1, size=(64, 64))
-    run = Evaluation(SHAPES, suite, tmp_path, {}, None, {}, FeatureNetworks(), identity, listing)
+    run = Evaluation(SHAPES, suite, tmp_path, {}, shapes_scene, {}, FeatureNetworks(), identity, listing)
     picture = run._real_videos[0].frames[0]
     assert picture.shape == (3, 64, 64)
     assert picture[:, :, :8].mean() > 0.8
     assert picture[:, :, 28:36].mean() < -0.8
 
 
-def test_a_protocol_needs_a_list(shapes_checkpoints: Path, tmp_path: Path) -> None:
+def test_a_suite_of_listed_videos_needs_a_list(shapes_checkpoints: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="--data"):
         Evaluation.load(
             SHAPES,

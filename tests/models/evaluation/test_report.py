@@ -15,10 +15,8 @@ from cascade.models.evaluation.report import compare, summarise, write_report
 from cascade.models.evaluation.run_folder import RUN
 from cascade.models.evaluation.statistics import Estimate, mean
 
-SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
 
-
-def _reported(folder: Path, networks: str, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> Path:
+def _write(folder: Path, networks: str, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / RUN).write_text(json.dumps({"networks": networks}))
     monkeypatch.setattr("cascade.models.evaluation.report.summarise", lambda _: rows)
@@ -26,7 +24,7 @@ def _reported(folder: Path, networks: str, rows: list[Row], monkeypatch: pytest.
     return folder
 
 
-def test_psnr_of_all_together_is_that_of_the_mean_error() -> None:
+def test_the_psnr_of_all_clips_together_comes_from_their_mean_error() -> None:
     """Errors of 0.04 and 0 in [-1, 1]: 10 log10(4 / 0.02) = 23.01 dB, whatever the PSNR of the still clip is."""
     records = [
         {
@@ -42,8 +40,10 @@ def test_psnr_of_all_together_is_that_of_the_mean_error() -> None:
     assert row[4].high == 60  # the interval reaches an error of nothing
 
 
-def test_reports_that_differ_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Apart are intervals that do not meet; never a Fréchet distance of other numbers of samples."""
+def test_figures_whose_intervals_do_not_meet_are_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fréchet distances of different numbers of samples are never marked."""
     all_correct, similarity = ("alignment", "train", "keyframes", "all_correct"), ("listed", "list", "x", "y")
     score, one_sample = ("distribution", "all", "keyframes", "FVD"), ("listed", "list", "x", "one sample")
     few: list[Row] = [
@@ -58,24 +58,24 @@ def test_reports_that_differ_are_marked(tmp_path: Path, monkeypatch: pytest.Monk
         (*score, Estimate(2, 1, 3, 20)),
         (*one_sample, mean([2.0])),
     ]
-    first = _reported(tmp_path / "few", "I3D", few, monkeypatch)
-    second = _reported(tmp_path / "many", "I3D", many, monkeypatch)
+    first = _write(tmp_path / "few", "I3D", few, monkeypatch)
+    second = _write(tmp_path / "many", "I3D", many, monkeypatch)
     apart = [line.split(" | ")[0] for line in compare(first, second).splitlines() if "| yes |" in line]
     assert apart == ["| alignment · train · keyframes · all_correct"]
     as_many = [row if row[:4] != score else (*score, Estimate(2, 1, 3, 10)) for row in many]
-    third = _reported(tmp_path / "as many", "I3D", as_many, monkeypatch)
+    third = _write(tmp_path / "as many", "I3D", as_many, monkeypatch)
     assert compare(first, third).count("| yes |") == 2
-    by_others = _reported(tmp_path / "others", "small network", many, monkeypatch)
+    by_others = _write(tmp_path / "others", "small network", many, monkeypatch)
     with pytest.raises(EvaluationError, match="different networks"):
         compare(first, by_others)
     for name in ("report.md", "report.html"):
         assert "What the suite is." in (first / name).read_text()
 
 
-def test_an_open_interval_is_null_and_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = _reported(
-        tmp_path / "one", "I3D", [("listed", "list", "keyframes", "x", mean([1.0]))], monkeypatch
-    )
+def test_an_infinite_interval_is_written_as_null_and_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _write(tmp_path / "one", "I3D", [("listed", "list", "keyframes", "x", mean([1.0]))], monkeypatch)
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
@@ -85,7 +85,7 @@ def test_an_open_interval_is_null_and_is_read_back(tmp_path: Path, monkeypatch: 
     assert "1.000 [-inf, inf] of 1" in compare(folder, folder)
 
 
-def test_every_figure_has_its_panel() -> None:
+def test_every_figure_has_its_own_panel() -> None:
     """Two rows of two panels are twice as high as one."""
     one: list[Row] = [
         ("a", "train", "keyframes", "x", mean([1.0])),

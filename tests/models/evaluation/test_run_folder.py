@@ -13,10 +13,8 @@ from cascade.models.evaluation.run_folder import RUN, RunIdentity, bind, read_sa
 from cascade.models.evaluation.suites import Suite
 from cascade.models.presets.shapes import SHAPES
 
-SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
 
-
-def test_a_folder_is_that_of_one_run(tmp_path: Path, shapes_checkpoints: Path) -> None:
+def test_a_folder_belongs_to_one_run(tmp_path: Path, shapes_checkpoints: Path) -> None:
     listing, suite = tmp_path / "list.csv", Suite("test", {"train": 1})
     listing.write_text("video,caption")
     identity = RunIdentity.of(SHAPES, suite, "small", shapes_checkpoints, listing)
@@ -46,17 +44,16 @@ def test_a_folder_is_that_of_one_run(tmp_path: Path, shapes_checkpoints: Path) -
         with pytest.raises(EvaluationError, match=f"differs in {differing}; choose another folder"):
             bind(folder, other)
     (folder / RUN).unlink()
-    (folder / "samples.jsonl").touch()  # of who knows what
+    (folder / "samples.jsonl").touch()  # of an unknown run
     with pytest.raises(EvaluationError, match="another run"):
         bind(folder, identity)
 
 
-def test_a_line_that_was_cut_is_dropped_and_those_before_it_are_not(tmp_path: Path) -> None:
+def test_only_a_truncated_last_line_is_dropped(tmp_path: Path) -> None:
     samples = tmp_path / "samples.jsonl"
     samples.write_text('{"task": "a"}\n{"task": "b"}\n{"ta')
     with samples.open() as before:
         assert read_samples(tmp_path) == [{"task": "a"}, {"task": "b"}]
         assert samples.read_text() == '{"task": "a"}\n{"task": "b"}\n'
-        assert before.read().endswith(
-            '{"ta'
-        )  # another file has taken its place: never one that is half written
+        # The old file is unchanged: a complete new one has taken its place.
+        assert before.read().endswith('{"ta')

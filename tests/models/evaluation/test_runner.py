@@ -6,24 +6,64 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
+from unittest.mock import Mock
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
+from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.clip import Clip, Latents
 from cascade.models.evaluation.feature_networks import FeatureNetworks
 from cascade.models.evaluation.report import compare, summarise, write_report
+from cascade.models.evaluation.run_folder import RunIdentity
 from cascade.models.evaluation.runner import Evaluation
 from cascade.models.evaluation.suites import Suite
 from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.scenes import shapes_scene
 from cascade.models.presets.shapes import SHAPES
+from cascade.models.presets.spec import AnyStageSpec
 from cascade.models.runtime.execution import Execution
+from cascade.models.stage import AnyStage, OnStep, StageInputs
 
-SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
+
+class LatentStage(AnyStage):
+    """Hands on latents, whose preview is the first scene of the suite."""
+
+    def __init__(self, spec: AnyStageSpec, scene: Tensor) -> None:
+        self.spec, self.scene, self.text = spec, scene, Mock()
+
+    @classmethod
+    def load(cls, spec: AnyStageSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
+        raise NotImplementedError
+
+    @classmethod
+    def requirements(cls, spec: AnyStageSpec) -> tuple[Requirement, ...]:
+        return ()
+
+    def __call__(self, inputs: StageInputs[Any], on_step: OnStep) -> Latents:
+        return Latents(torch.zeros(1, inputs.spec.frames, 4, 5, 8), inputs.spec.fps, "autoencoder")
+
+    def preview(self, latents: Latents) -> Clip:
+        return Clip(self.scene[None], latents.fps)
 
 
-def test_a_cascade_without_stages_that_restore_has_nothing_to_restore(
+def test_latents_are_measured_by_their_preview(tmp_path: Path) -> None:
+    spec = SHAPES.stages[0]
+    preset, suite = replace(SHAPES, stages=(spec,)), Suite("test", {"train": 1})
+    scene = shapes_scene("train", 0, suite.seed).render(spec.frames, spec.height, spec.width)
+    identity = RunIdentity(SHAPES.name, {}, "", "", {}, None)
+    stages = {spec.name: LatentStage(spec, scene)}
+    run = Evaluation(preset, suite, tmp_path, stages, shapes_scene, {}, FeatureNetworks(), identity)
+    (record,) = run.run(lambda *_: None)
+    assert record["stages"][spec.name]["all_correct"]
+    assert (tmp_path / "sheets" / f"train-000-{spec.name}.png").is_file()
+
+
+def test_a_preset_without_restoring_stages_skips_reconstructions(
     shapes_checkpoints: Path, tmp_path: Path
 ) -> None:
     preset = replace(SHAPES, stages=(replace(SHAPES.stages[0], steps=1),))
@@ -33,7 +73,7 @@ def test_a_cascade_without_stages_that_restore_has_nothing_to_restore(
 
 
 @pytest.mark.slow
-def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
+def test_an_interrupted_evaluation_continues_and_is_reported(
     shapes_checkpoints: Path, tmp_path: Path
 ) -> None:
     suite = Suite("test", {"train": 1, "held-out": 1}, 1)
@@ -46,22 +86,22 @@ def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
     assert [record["kind"] for record in records] == ["alignment", "alignment", "reconstruction"]
     samples = folder / "samples.jsonl"
     lines = samples.read_text().splitlines()
-    samples.write_text(lines[0] + "\n" + lines[1][:20])  # cut in the middle of a line
+    samples.write_text(lines[0] + "\n" + lines[1][:20])  # interrupted in the middle of a line
     assert run.run(lambda *_: None) == records
     assert len(list((folder / "sheets").glob("*.png"))) == 8
 
-    # Two samples of four stages, made and real: each stage is compared with clips of its own shape.
+    # Two samples of four stages, generated and real: each stage is compared with clips of its own shape.
     assert len(list((folder / "features").rglob("*.safetensors"))) == 2 * 4 * 2
     for stage in SHAPES.stages:
         sides = [
             [file.name for file in sorted((folder / "features" / side / stage.name).glob("*"))]
-            for side in ("made", "real")
+            for side in ("generated", "real")
         ]
         assert sides[0] == sides[1]
         assert len(sides[0]) == 2
         sample = MovingShapes("train", stage.frames, stage.height, stage.width, suite.seed)[0]
-        kept = load_file(folder / "features" / "real" / stage.name / "train-000.safetensors")
-        assert torch.allclose(kept["clip"], FeatureNetworks().measure(sample.frames, "").clip, atol=1e-5)
+        stored = load_file(folder / "features" / "real" / stage.name / "train-000.safetensors")
+        assert torch.allclose(stored["clip"], FeatureNetworks().measure(sample.frames, "").clip, atol=1e-5)
     rows = {row[:4]: row[4] for row in summarise(records)}
     assert rows["alignment", "train", "keyframes", "all_correct"].count == 1
     plain = rows["reconstruction", "held-out", "super-resolution", "psnr (plain)"].value
@@ -69,9 +109,8 @@ def test_an_evaluation_goes_on_where_it_was_cut_and_is_reported(
     assert rows["reconstruction", "held-out", "super-resolution", "lpips (plain)"].value > 0
     files = write_report(folder, "shapes", suite.description, records)
     assert {file.name for file in files} == {"report.json", "report.md", "report.html"}
-    assert (
-        len(json.loads(files[0].read_text())["rows"]) == len(rows) + 3 * 4
-    )  # FVD, FID-vid, IS of every stage
+    # Besides, FVD, FID-vid and Inception Score of every stage.
+    assert len(json.loads(files[0].read_text())["rows"]) == len(rows) + 3 * 4
     assert "<img" in files[2].read_text()
     other = tmp_path / "other"
     shutil.copytree(folder, other)

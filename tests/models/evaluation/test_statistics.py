@@ -6,8 +6,6 @@ import pytest
 
 from cascade.models.evaluation.statistics import mean, share, t95
 
-SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
-
 
 def test_a_share_has_wilsons_interval() -> None:
     estimate = share([True] * 9 + [False])

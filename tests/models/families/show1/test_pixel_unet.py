@@ -1,0 +1,120 @@
+"""The pixel UNet has the published tensors and arithmetic, and temporal layers that start as the identity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cascade.models.errors import CheckpointError
+from cascade.models.families.show1.pixel_unet import PixelVideoUNet
+from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
+from cascade.models.layers.temporal import is_temporal
+from tests.models.families.show1.small_configs import GOLDEN, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
+
+
+@pytest.mark.parametrize("name", ["keyframes", "interpolation"])
+def test_every_published_tensor_has_its_place(name: str) -> None:
+    manifest = json.loads((GOLDEN / f"manifest_{name}.json").read_text())
+    with torch.device("meta"):
+        network = PixelVideoUNet.from_config(manifest["config"])
+    assert {k: list(v.shape) for k, v in network.state_dict().items()} == manifest["tensors"]
+    assert sum(p.numel() for p in network.parameters()) == manifest["parameters"]
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_outputs_agree_with_the_published_code(learning: bool) -> None:
+    folder = GOLDEN / "keyframes_unet"
+    network = PixelVideoUNet.from_config(json.loads((folder / "config.json").read_text())).eval()
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
+    inputs = load_file(folder / "inputs.safetensors")
+    expected = load_file(folder / "outputs.safetensors")["sample"]
+    with torch.inference_mode(mode=not learning):
+        output = network(inputs["sample"], inputs["timestep"], inputs["encoder_hidden_states"])
+    error = ((output - expected).abs().max() / expected.abs().max()).item()
+    assert error < 1e-4, f"relative error {error:.1e}"
+
+
+@pytest.mark.parametrize("transformer_in", [False, True])
+def test_new_temporal_layers_leave_the_image_model_as_it_was(transformer_in: bool) -> None:
+    network = PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=transformer_in)).eval()
+    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+    with torch.inference_mode():
+        together = network(video, 500, text)
+        alone = torch.cat([network(video[:, :, f : f + 1], 500, text) for f in range(4)], dim=2)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_trained_temporal_layers_mix_frames() -> None:
+    network = PixelVideoUNet(KEYFRAMES).eval()
+    for name, parameter in network.named_parameters():
+        if is_temporal(name):
+            torch.nn.init.normal_(parameter, std=0.05)
+    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+    changed = video.clone()
+    changed[:, :, 3] += 1
+    with torch.inference_mode():
+        difference = (network(video, 500, text) - network(changed, 500, text)).abs()
+    assert difference[:, :, 0].max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"only_cross_attention": True},
+        {"layers_per_block": (1, 2, 1), "block_out_channels": (16, 48, 64), "attention_head_dim": (8, 8, 16)},
+        {"only_cross_attention": (False, False, True), "mid_block_only_cross_attention": False},
+        {"cross_attention_norm": None, "resnet_out_scale_factor": 1.41, "mid_block_scale_factor": 1.41},
+    ],
+)
+def test_super_resolution_is_built_from_its_own_configuration(changes: dict[str, Any]) -> None:
+    network = PixelVideoUNet(replace(SUPER_RESOLUTION, **changes)).eval()
+    video, text = torch.randn(1, 6, 2, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
+    with torch.inference_mode():
+        low = network(video, 500, text, torch.tensor([0]))
+        noisy = network(video, 500, text, torch.tensor([250]))
+        other_text = network(video, 500, text.flip(-1), torch.tensor([0]))
+    assert low.shape == (1, 3, 2, 8, 12)
+    assert (low - noisy).abs().max() > 1e-4
+    assert (low - other_text).abs().max() > 1e-4
+
+
+def test_only_cross_attention_has_no_keys_of_its_own() -> None:
+    names = PixelVideoUNet(replace(SUPER_RESOLUTION, only_cross_attention=True)).state_dict()
+    assert not [name for name in names if ".attentions." in name and (".to_k." in name or ".to_v." in name)]
+
+
+def test_a_noise_level_is_asked_for_where_the_network_takes_one() -> None:
+    network = PixelVideoUNet(SUPER_RESOLUTION)
+    assert network.takes_noise_level
+    assert not PixelVideoUNet(KEYFRAMES).takes_noise_level
+    with pytest.raises(ValueError, match="class_labels"):
+        network(torch.randn(1, 6, 1, 8, 8), 1, torch.randn(1, 2, TEXT_WIDTH))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("new_trick", 1),
+        ("resnet_skip_time_act", False),
+        # What families put around the network is theirs.
+        ("patch_size", 2),
+        ("residual", True),
+        ("prior", [4, 5, 8]),
+        ("attention_across_space", True),
+    ],
+)
+def test_a_configuration_that_would_change_the_arithmetic_is_refused(key: str, value: object) -> None:
+    published = json.loads((GOLDEN / "keyframes_unet" / "config.json").read_text())
+    with pytest.raises(CheckpointError, match=key):
+        PixelUNetConfig.from_dict(published | {key: value})
+
+
+def test_a_written_configuration_reads_back() -> None:
+    written = json.loads(json.dumps(PixelVideoUNet(SUPER_RESOLUTION).config_json()))
+    assert PixelVideoUNet.from_config(written).config == SUPER_RESOLUTION
