@@ -1,130 +1,186 @@
-"""What the command line says to a running gateway, over HTTP."""
+"""A typed Python client of a gateway: `cascade.Client`. It needs neither torch nor the other floors.
+
+with cascade.Client("http://127.0.0.1:8000") as client:
+    video = client.submit("a calm sea at sunset", seed=7)
+    for video in client.watch(video.id):
+        print(video.progress)
+    client.download(video.id, "sea.mp4")
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Literal, Self
 
-import httpx
-from httpx_sse import connect_sse
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from cascade.service.api.schemas.presets import ModelList
+from cascade.service.api.schemas.videos import Variant, Video, VideoDeleted, VideoList
+from cascade.service.connection import ClientError, Connection, Refused, Unavailable
 
-FINAL = ("completed", "failed", "cancelled")
+__all__ = ["DEFAULT_URL", "Client", "ClientError", "Refused", "Unavailable"]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
 RECONNECT_S = 1.0
-PATIENCE_S = 60.0
-CHUNK_BYTES = 1 << 16
-
-
-class Refused(Exception):
-    """The gateway refused, in its own words, or cannot be reached."""
+MAX_ABSENCE_S = 60.0
 
 
 class Client:
-    """One gateway, with one API key (or none)."""
+    """One gateway, with one API key (or none). Close it, or use it as a context manager.
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self.url = url
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
+    Every method that asks the gateway raises `Refused` or `Unavailable`, both `ClientError`s.
+    """
 
-    def submit(self, **fields: Any) -> dict[str, Any]:
-        """POST a video; fields that are None are left out."""
-        return self._json("POST", "/v1/videos", json={k: v for k, v in fields.items() if v is not None})
+    def __init__(self, url: str = DEFAULT_URL, api_key: str | None = None, timeout_s: float = 30) -> None:
+        self._connection = Connection(url, api_key, timeout_s)
 
-    def get(self, video_id: str) -> dict[str, Any]:
-        return self._json("GET", f"/v1/videos/{video_id}")
+    def __enter__(self) -> Self:
+        return self
 
-    def list(self, limit: int) -> list[dict[str, Any]]:
-        """Newest first."""
-        data: list[dict[str, Any]] = self._json("GET", "/v1/videos", params={"limit": limit})["data"]
-        return data
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
-    def cancel(self, video_id: str) -> dict[str, Any]:
-        return self._json("POST", f"/v1/videos/{video_id}/cancel")
+    def close(self) -> None:
+        """Close the connections to the gateway."""
+        self._connection.close()
 
-    def watch(self, video_id: str) -> Iterator[dict[str, Any]]:
-        """The video now and after every event, until it has ended; reconnects where a connection is cut.
+    def submit(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        seconds: str | None = None,
+        size: str | None = None,
+        seed: int | None = None,
+        negative_prompt: str | None = None,
+        steps: Mapping[str, int] | None = None,
+        guidance_scale: Mapping[str, float] | None = None,
+        stop_after: str | None = None,
+        best_of: int | None = None,
+        motion: str | None = None,
+        webhook_url: str | None = None,
+        retention_s: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Video:
+        """Queue a video. The fields are those of `CreateVideo`; what is None is left to the gateway.
+
+        Args:
+            idempotency_key: the same key and request give the same video for 24 hours.
+        """
+        body = {
+            "prompt": prompt,
+            "model": model,
+            "seconds": seconds,
+            "size": size,
+            "seed": seed,
+            "negative_prompt": negative_prompt,
+            "steps": steps,
+            "guidance_scale": guidance_scale,
+            "stop_after": stop_after,
+            "best_of": best_of,
+            "motion": motion,
+            "webhook_url": webhook_url,
+            "retention_s": retention_s,
+            "metadata": metadata,
+        }
+        headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
+        return self._connection.request(Video, "POST", "/v1/videos", body, headers=headers)
+
+    def get(self, video_id: str) -> Video:
+        """Fetch a video as it is now."""
+        return self._connection.request(Video, "GET", f"/v1/videos/{video_id}")
+
+    def list(
+        self, limit: int = 20, after: str | None = None, order: Literal["asc", "desc"] = "desc"
+    ) -> VideoList:
+        """Fetch a page of videos, newest first; the page behind the video `after`."""
+        params = {"limit": limit, "after": after, "order": order}
+        return self._connection.request(VideoList, "GET", "/v1/videos", params=params)
+
+    def cancel(self, video_id: str) -> Video:
+        """Stop a video within one denoising step."""
+        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/cancel")
+
+    def delete(self, video_id: str) -> VideoDeleted:
+        """Delete a video and all its files."""
+        return self._connection.request(VideoDeleted, "DELETE", f"/v1/videos/{video_id}")
+
+    def continue_draft(self, video_id: str, draft: int | None = None) -> Video:
+        """Let a completed draft go on; of several, `draft` or the best one."""
+        body = {"draft": draft}
+        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/continue", body)
+
+    def remix(
+        self,
+        video_id: str,
+        *,
+        prompt: str | None = None,
+        from_stage: str | None = None,
+        draft: int | None = None,
+        size: str | None = None,
+        seed: int | None = None,
+        negative_prompt: str | None = None,
+        steps: Mapping[str, int] | None = None,
+        guidance_scale: Mapping[str, float] | None = None,
+        stop_after: str | None = None,
+    ) -> Video:
+        """Queue a video from another one. The fields are those of `RemixVideo`; None takes the source's."""
+        body = {
+            "prompt": prompt,
+            "from_stage": from_stage,
+            "draft": draft,
+            "size": size,
+            "seed": seed,
+            "negative_prompt": negative_prompt,
+            "steps": steps,
+            "guidance_scale": guidance_scale,
+            "stop_after": stop_after,
+        }
+        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/remix", body)
+
+    def models(self) -> ModelList:
+        """Fetch the presets that the gateway offers, with their stages."""
+        return self._connection.request(ModelList, "GET", "/v1/models")
+
+    def watch(self, video_id: str) -> Iterator[Video]:
+        """Yield the video now and after every event, until it has ended; reconnects where a connection is cut.
 
         Raises:
-            Refused: there is no such video, or the gateway stays away for a minute.
+            Refused: there is no such video.
+            Unavailable: the gateway stays away for a minute.
         """
-        last_id, away_since = "0-0", None
+        last_id, absent_since = "0-0", None
         while True:
             try:
                 video = self.get(video_id)
-                away_since = None
+                absent_since = None
                 yield video
-                if video["status"] in FINAL:
+                if video.status.final:
                     return
-                for event_id in self._event_ids(video_id, last_id):
+                for event_id in self._connection.event_ids(f"/v1/videos/{video_id}/events", last_id):
                     last_id, video = event_id, self.get(video_id)
                     yield video
-                if video["status"] in FINAL:
+                if video.status.final:
                     return
-            except (httpx.TransportError, httpx.HTTPStatusError) as error:
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > PATIENCE_S:
-                    raise Refused(f"{self.url} cannot be reached: {error}") from error
+            except Unavailable:
+                absent_since = absent_since or time.monotonic()
+                if time.monotonic() - absent_since > MAX_ABSENCE_S:
+                    raise
             time.sleep(RECONNECT_S)
 
-    def _event_ids(self, video_id: str, last_id: str) -> Iterator[str]:
-        path, headers = f"/v1/videos/{video_id}/events", {"last-event-id": last_id}
-        with connect_sse(self.http, "GET", path, headers=headers, timeout=60) as source:
-            source.response.raise_for_status()
-            for event in source.iter_sse():
-                if event.id:
-                    yield event.id
-
-    def download(self, video: dict[str, Any], output: Path, variant: str, stage: str | None) -> Path:
-        """Write one file of a video to `output`. Raises Refused."""
-        params = {"variant": variant} | ({"stage": stage} if stage else {})
-        path = f"/v1/videos/{video['id']}/content"
-        with self.http.stream("GET", path, params=params, follow_redirects=True) as answer:
-            if answer.is_error:
-                answer.read()
-                raise Refused(_reason(answer))
-            with output.open("wb") as file:
-                for chunk in answer.iter_bytes(CHUNK_BYTES):
-                    file.write(chunk)
-        return output
-
-    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer = self.http.request(method, path, **options)
-        if answer.is_client_error:
-            raise Refused(_reason(answer))
-        answer.raise_for_status()
-        content: dict[str, Any] = answer.json()
-        return content
-
-
-def show_progress(videos: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    """Show a bar per stage while a video goes along; the video as it was last."""
-    video: dict[str, Any] = {}
-    with progress_bars() as bars:
-        tasks: dict[str, Any] = {}
-        for video in videos:
-            for stage in video["stages"]:
-                kind = stage["kind"]
-                if kind not in tasks:
-                    tasks[kind] = bars.add_task(kind, total=100, start=False)
-                if stage["status"] != "pending":
-                    bars.start_task(tasks[kind])
-                bars.update(tasks[kind], completed=stage["progress"])
-                if stage["status"] == "completed":
-                    bars.stop_task(tasks[kind])
-    return video
-
-
-def progress_bars() -> Progress:
-    """One bar per stage, with its time."""
-    columns = (TextColumn("{task.description:>20}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns)
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"{answer.status_code} {answer.reason_phrase}"
+    def download(
+        self,
+        video_id: str,
+        path: str | Path,
+        variant: Variant | str = Variant.VIDEO,
+        stage: str | None = None,
+    ) -> Path:
+        """Write one file of a video, or of one of its stages, to `path`."""
+        target = Path(path)
+        params = {"variant": variant, "stage": stage}
+        self._connection.download(f"/v1/videos/{video_id}/content", params, target)
+        return target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,15 +12,20 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
-from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from cascade.models.presets.table import InvalidParameter
+from cascade.models.errors import InvalidParameter
 from cascade.service.access.idempotency import IdempotencyConflict
-from cascade.workers.errors import ArtifactLost, JobNotFound
-from cascade.workers.jobs.admission import QueueFull, QuotaExceeded
-from cascade.workers.jobs.record import IllegalTransition
+from cascade.service.api.schemas.errors import ErrorBody, FieldError, Problem
+from cascade.workers.errors import (
+    ArtifactLost,
+    IllegalTransition,
+    JobNotFound,
+    QueueFull,
+    QuotaExceeded,
+    UnreadableRecord,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,35 +43,15 @@ ERROR_TYPES = {
 }
 
 
-class ErrorBody(BaseModel):
-    """The error as OpenAI's clients read it."""
-
-    message: str = Field(examples=['there is no preset "shape"; choose one of shapes, show-1'])
-    type: str = Field(examples=["invalid_request_error"])
-    param: str | None = Field(None, examples=["model"])
-    code: str | None = Field(None, examples=["unprocessable_content"])
-
-
-class FieldError(BaseModel):
-    """One thing that is wrong with the request."""
-
-    field: str = Field(examples=["model"])
-    detail: str = Field(examples=['there is no preset "shape"; choose one of shapes, show-1'])
-
-
-class Problem(BaseModel):
-    """Problem details (RFC 9457), with every wrong field, and the same as an OpenAI error."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str
-    errors: list[FieldError] = []
-    error: ErrorBody
-
-
 class ApiError(Exception):
-    """A refusal with its status and, where one is to blame, its field."""
+    """A refusal.
+
+    Attributes:
+        status: of the answer.
+        field: the part of the request that is wrong, if it is one.
+        code: stable, for programs; that of the status unless given.
+        headers: of the answer.
+    """
 
     def __init__(
         self,
@@ -88,6 +73,7 @@ def problem_response(
     headers: dict[str, str] | None = None,
     code: str | None = None,
 ) -> JSONResponse:
+    """Write a refusal; `errors` are the fields that are wrong."""
     title = HTTPStatus(status).phrase
     body = Problem(
         title=title,
@@ -107,8 +93,9 @@ def problem_response(
 def install_problems(app: FastAPI) -> None:
     """Give every error that the app can answer with the one shape."""
 
-    def add(kind: type[Exception], respond: Any) -> None:
-        app.add_exception_handler(kind, respond)
+    # Starlette types a handler's second argument as Exception, whatever it is registered for.
+    def add(error: type[Exception], respond: Callable[[Request, Any], JSONResponse]) -> None:
+        app.add_exception_handler(error, respond)
 
     add(ApiError, _api_error)
     add(InvalidParameter, _invalid_parameter)
@@ -120,8 +107,9 @@ def install_problems(app: FastAPI) -> None:
     add(IdempotencyConflict, _conflict)
     add(QuotaExceeded, _quota_exceeded)
     add(QueueFull, _queue_full)
-    for kind in (RedisError, OperationalError, BotoCoreError, ClientError):
-        add(kind, _unavailable)
+    add(UnreadableRecord, _unreadable)
+    for error in (RedisError, OperationalError, BotoCoreError, ClientError):
+        add(error, _unavailable)
     add(Exception, _unexpected)
 
 
@@ -169,12 +157,17 @@ def _gone(_: Request, error: ArtifactLost) -> JSONResponse:
     return problem_response(409, f"a stored clip has expired: {error}")
 
 
+def _unreadable(_: Request, error: UnreadableRecord) -> JSONResponse:
+    logger.error("%s", error)
+    return problem_response(500, str(error), code="unreadable_record")
+
+
 def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    logger.error("a server behind the gateway is away: %s", error)
+    logger.error("a server behind the gateway cannot be reached: %s", error)
     detail = "the queue or the object store cannot be reached; nothing was stored, try again shortly"
     return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(500, "an unexpected fault in the gateway; it was logged")
+    return problem_response(500, "an unexpected fault in the gateway; its log says more")

@@ -9,17 +9,17 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from cascade.service.access.api_keys import Scope
+from cascade.service.access.api_keys import ApiKeys, Scope
 from cascade.service.api.dependencies import Connected
 from cascade.service.problems import ApiError
 
 DEFAULT_PROJECT = "default"
-bearer = HTTPBearer(auto_error=False, description="An API key made by `cascade keys create`.")
+bearer = HTTPBearer(auto_error=False, description="An API key from `cascade keys create`.")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The key that a request came with; without authentication, the one project there is."""
+    """The key that a request came with; without authentication, `EVERYONE`."""
 
     key_id: str
     project: str
@@ -30,15 +30,16 @@ EVERYONE = Caller("anonymous", DEFAULT_PROJECT, frozenset(Scope))
 
 
 def require(scope: Scope) -> Callable[..., Caller]:
-    """A dependency that gives the caller, or refuses: 401 without a valid key, 403 without the scope."""
+    """Make a dependency that finds the caller, or refuses: 401 without a valid key, 403 without the scope."""
 
-    def authenticated(
-        request: Request, conveyor: Connected, _: Annotated[object, Depends(bearer)] = None
+    def authenticate(
+        request: Request, servers: Connected, _: Annotated[object, Depends(bearer)] = None
     ) -> Caller:
-        if not conveyor.settings.authenticates:
+        if not servers.settings.authenticates:
             return EVERYONE
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = conveyor.api_keys.authenticate(token.strip()) if scheme.lower() == "bearer" else None
+        keys = ApiKeys(servers.redis)
+        key = keys.authenticate(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise ApiError(
                 401,
@@ -47,10 +48,10 @@ def require(scope: Scope) -> Callable[..., Caller]:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         if scope not in key.scopes:
-            raise ApiError(403, f'this API key has not the scope "{scope}"', code="insufficient_scope")
+            raise ApiError(403, f'this API key lacks the scope "{scope}"', code="insufficient_scope")
         return Caller(key.id, key.project, frozenset(key.scopes))
 
-    return authenticated
+    return authenticate
 
 
 Generator = Annotated[Caller, Depends(require(Scope.GENERATE))]

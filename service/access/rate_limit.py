@@ -1,4 +1,4 @@
-"""A rate limit per API key, told in the usual headers."""
+"""A rate limit per API key, announced in the usual headers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from limits.strategies import MovingWindowRateLimiter
 
 from cascade.service.access.authentication import EVERYONE, Caller, Generator
 from cascade.service.problems import ApiError
+from cascade.workers.keys import RATE_LIMITS
 from cascade.workers.settings import Settings
 
 
 class RateLimit:
-    """So many new videos a minute and key, in a moving window that all gateways share."""
+    """Limits the new videos of a key in a minute, in a moving window that all gateways share."""
 
     def __init__(self, settings: Settings) -> None:
         self.item = RateLimitItemPerMinute(settings.rate_limit_per_minute)
-        storage = RedisStorage(settings.redis_url.get_secret_value(), key_prefix="cascade:rate")
+        storage = RedisStorage(settings.redis_url.get_secret_value(), key_prefix=RATE_LIMITS)
         self.limiter = MovingWindowRateLimiter(storage)
 
     def count(self, caller: Caller) -> dict[str, str]:
-        """Count a request; the headers to answer with.
+        """Count a request and return the headers to answer with.
 
         Raises:
             ApiError: 429 with Retry-After.
@@ -39,7 +40,7 @@ class RateLimit:
         }
         if not allowed:
             detail = (
-                f"{self.item.amount} new videos a minute are allowed for an API key; go on in {reset_s} s"
+                f"an API key may ask for {self.item.amount} new videos a minute; try again in {reset_s} s"
             )
             retry = {"Retry-After": str(reset_s)}
             raise ApiError(429, detail, code="rate_limit_exceeded", headers=headers | retry)
@@ -47,7 +48,7 @@ class RateLimit:
 
 
 def limited(request: Request, response: Response, caller: Generator) -> Caller:
-    """The caller, counted; who calls without a key is not."""
+    """Count the request of a caller who has a key."""
     if caller is not EVERYONE:
         rate_limit: RateLimit = request.app.state.rate_limit
         response.headers.update(rate_limit.count(caller))

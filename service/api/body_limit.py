@@ -8,7 +8,7 @@ from cascade.service.problems import problem_response
 
 
 class BodyTooLarge(Exception):
-    """More bytes came than the limit allows."""
+    """The body has more bytes than the limit allows."""
 
 
 class BodyLimit:
@@ -48,5 +48,5 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem_response(413, f"a request body may have {self.max_bytes} bytes at most")
+        response = problem_response(413, f"a request body may have at most {self.max_bytes} bytes")
         await response(scope, receive, send)

@@ -1,35 +1,87 @@
-"""What routes ask FastAPI for."""
+"""What routes ask FastAPI for: each of them only what it needs of the gateway's connections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
+from cascade.service.api.schemas.videos import Video
+from cascade.service.api.views import UrlFor, video_view
 from cascade.service.problems import ApiError
-from cascade.workers.job_queue import Conveyor
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs.record import Artifact, Job
+from cascade.workers.jobs.store import JobStore
+from cascade.workers.servers import Servers
+from cascade.workers.settings import Settings
+from cascade.workers.storage.motions import Motions
+from cascade.workers.webhooks.delivery import Webhooks
+
+ShowVideo = Callable[[Job], Video]
 
 
-def connected(request: Request) -> Conveyor:
-    conveyor: Conveyor = request.app.state.conveyor
-    return conveyor
+# Coroutines, because FastAPI would send plain functions to a thread each time.
+async def connected_servers(request: Request) -> Servers:
+    servers: Servers = request.app.state.servers
+    return servers
 
 
-Connected = Annotated[Conveyor, Depends(connected)]
+Connected = Annotated[Servers, Depends(connected_servers)]
+
+
+async def service_settings(servers: Connected) -> Settings:
+    return servers.settings
+
+
+async def job_queue(servers: Connected) -> JobQueue:
+    return JobQueue.of(servers)
+
+
+async def job_store(servers: Connected) -> JobStore:
+    return JobStore(servers.redis, servers.settings)
+
+
+async def motions(servers: Connected) -> Motions:
+    return Motions.of(servers)
+
+
+async def webhooks(servers: Connected) -> Webhooks:
+    return Webhooks.of(servers)
+
+
+async def url_for(servers: Connected) -> UrlFor:
+    def presign(artifact: Artifact, filename: str) -> str:
+        return servers.objects.presign(artifact.key, filename, artifact.media_type)
+
+    return presign
+
+
+async def show_video(settings: ServiceSettings, presign: Presign) -> ShowVideo:
+    return partial(video_view, url_for=presign, result_ttl_s=settings.result_ttl_s)
+
+
+ServiceSettings = Annotated[Settings, Depends(service_settings)]
+Queue = Annotated[JobQueue, Depends(job_queue)]
+Jobs = Annotated[JobStore, Depends(job_store)]
+RegisteredMotions = Annotated[Motions, Depends(motions)]
+ProjectWebhooks = Annotated[Webhooks, Depends(webhooks)]
+Presign = Annotated[UrlFor, Depends(url_for)]
+Show = Annotated[ShowVideo, Depends(show_video)]
+
+
+def check_query(request: Request) -> None:
+    """Refuse query parameters that the route does not have."""
+    names = list(_query_names(request.scope["route"].dependant))
+    unknown = [name for name in request.query_params if name not in names]
+    if unknown:
+        allowed = f"choose from {', '.join(names)}" if names else "it has none"
+        raise ApiError(422, f'there is no query parameter "{unknown[0]}"; {allowed}', unknown[0])
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
     yield from (field.alias for field in dependant.query_params)
     for nested in dependant.dependencies:
         yield from _query_names(nested)
-
-
-def known_query(request: Request) -> None:
-    """Refuse query parameters that the route does not have."""
-    known = list(_query_names(request.scope["route"].dependant))
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        allowed = f"choose from {', '.join(known)}" if known else "it has none"
-        raise ApiError(422, f'there is no query parameter "{unknown[0]}"; {allowed}', unknown[0])

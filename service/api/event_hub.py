@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sse_starlette import ServerSentEvent
 
-from cascade.workers.jobs.events import NEWS, events_key
+from cascade.workers.keys import NEWS, events_key
 from cascade.workers.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class EventHub:
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def run(self) -> None:
-        """Wake listeners until cancelled; after a fault of Redis all are woken, and none misses anything."""
+        """Wake listeners until cancelled; after a fault of Redis it wakes all of them, so that none misses anything."""
         last: str | bytes | None = None
         while True:
             try:
@@ -45,13 +45,13 @@ class EventHub:
                         last = entry_id
                         self._wake(fields[b"job"].decode())
             except RedisError as error:
-                logger.warning("events will go on when Redis does: %s", error)
+                logger.warning("events stop until Redis is back: %s", error)
                 await asyncio.sleep(RETRY_S)
                 for job_id in list(self._listeners):
                     self._wake(job_id)
 
     async def listen(self, job_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
-        """A job's events behind the event id `after`, as they come, until the job is over or gone."""
+        """Yield a job's events after the event id `after` as they come, until the job has ended or is deleted."""
         news = asyncio.Event()
         self._listeners[job_id].add(news)
         try:
@@ -59,17 +59,17 @@ class EventHub:
                 news.clear()
                 try:
                     entries = await self.redis.xrange(events_key(job_id), min=f"({after}")
-                    known = bool(entries) or await self.redis.exists(events_key(job_id))
+                    exists = bool(entries) or await self.redis.exists(events_key(job_id))
                 except RedisError:
                     await asyncio.sleep(RETRY_S)
                     continue
                 for entry_id, fields in entries:
                     after = entry_id.decode()
-                    kind = fields[b"type"].decode()
-                    yield ServerSentEvent(fields[b"data"].decode(), event=kind, id=after)
-                    if kind in LAST_EVENTS and entry_id == entries[-1][0]:
+                    event = fields[b"type"].decode()
+                    yield ServerSentEvent(fields[b"data"].decode(), event=event, id=after)
+                    if event in LAST_EVENTS and entry_id == entries[-1][0]:
                         return
-                if not known:
+                if not exists:
                     return
                 await news.wait()
         finally:
@@ -78,7 +78,7 @@ class EventHub:
                 del self._listeners[job_id]
 
     async def _newest(self) -> str | bytes:
-        """Where the news end now; reading behind "$" would miss what comes between two reads."""
+        """Find the last entry there is now; reading after "$" would miss what comes between two reads."""
         entries = await self.redis.xrevrange(NEWS, count=1)
         return entries[0][0] if entries else "0-0"
 

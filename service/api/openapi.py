@@ -1,37 +1,64 @@
-"""What FastAPI's OpenAPI document lacks: the models of bodies that it does not read or write itself."""
+"""What FastAPI's OpenAPI document lacks: models of bodies that it does not read or write itself, and examples."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.json_schema import models_json_schema
 
-from cascade.service.problems import Problem
+from cascade.models.presets.spec import Preset
+from cascade.service.api.schemas.errors import Problem
+from cascade.service.api.schemas.requests import CreateVideo, RemixVideo
 
 REFERENCE = "#/components/schemas/{model}"
 
 
 def reference(model: type[BaseModel]) -> dict[str, str]:
-    """A JSON Schema that stands for one of the models given to `install_models`."""
+    """Write a JSON Schema that stands for one of the models that `complete_document` adds."""
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals that a route may answer with."""
+    """Document the refusals that a route may answer with."""
     content = {"application/problem+json": {"schema": reference(Problem)}}
     return {status: {"description": "Refused.", "content": content} for status in statuses}
 
 
-def install_models(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Add the models, and those within them, to the document's components."""
+def complete_document(app: FastAPI, preset: Preset) -> None:
+    """Add the models that routes refer to, and requests for `preset` as examples."""
     document = app.openapi
 
-    def with_models() -> dict[str, Any]:
+    def complete() -> dict[str, Any]:
         content = document()
-        _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
-        content["components"]["schemas"] |= schemas["$defs"]
+        _, schemas = models_json_schema(
+            [(CreateVideo, "validation"), (Problem, "validation")], ref_template=REFERENCE
+        )
+        components = content["components"]["schemas"]
+        components |= schemas["$defs"]
+        create, remix = example_request(preset), example_remix(preset)
+        components[CreateVideo.__name__]["examples"] = [create]
+        components[RemixVideo.__name__]["examples"] = [remix]
+        for body in content["paths"]["/v1/videos"]["post"]["requestBody"]["content"].values():
+            body["example"] = create
         return content
 
-    app.openapi = with_models  # type: ignore[method-assign]
+    app.openapi = complete  # type: ignore[method-assign]
+
+
+def example_request(preset: Preset) -> dict[str, JsonValue]:
+    """Write a request for a new video of a preset."""
+    first = preset.stages[0]
+    return {
+        "prompt": preset.example_prompts[0] if preset.example_prompts else "a calm sea at sunset",
+        "model": preset.name,
+        "seed": 7,
+        "size": str(preset.sizes[0]),
+        "steps": {first.name: first.steps},
+    }
+
+
+def example_remix(preset: Preset) -> dict[str, JsonValue]:
+    """Write a request for a remix of such a video, from its last stage on."""
+    return {"seed": 8, "from_stage": preset.stages[-1].name}

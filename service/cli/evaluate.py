@@ -7,27 +7,28 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cascade.models.errors import ModelError
-from cascade.models.evaluation.suites import SUITES
-from cascade.models.presets.table import PRESETS, InvalidParameter
+from cascade.models.evaluation.suites import available_suites
+from cascade.service.cli.options import PresetName, preset_or_first
+from cascade.service.cli.progress import evaluation_bar
 from cascade.workers.settings import get_settings
 
 console = Console()
+SUITES = available_suites()
 
 
 def evaluate(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the report; a run there goes on.")
+        Path, typer.Option("--output", "-o", help="Folder of the report; a run there is continued.")
     ],
-    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
+    preset: PresetName = None,
     suite: Annotated[
         str, typer.Option(help=" ".join(f"{name}: {entry.description}" for name, entry in SUITES.items()))
     ] = "quick",
     data: Annotated[
         Path | None,
-        typer.Option(help="CSV or JSON lines of videos and captions, for ucf-101 and msr-vtt."),
+        typer.Option(help="CSV or JSON lines of videos and captions, for suites that need one."),
     ] = None,
     networks: Annotated[
         Path | None,
@@ -40,28 +41,30 @@ def evaluate(
     """Measure alignment and fidelity of every stage; writes report.json, report.md and report.html."""
     from cascade.models.evaluate import run_suite
     from cascade.models.evaluation.report import REPORT, compare, write_report
+    from cascade.models.runtime.execution import Execution
 
     if against is not None and not (against / REPORT).is_file():
         raise typer.BadParameter(f"{against} holds no {REPORT}", param_hint="--against")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    cascade, settings = preset_or_first(preset).name, get_settings()
+    with evaluation_bar() as bar:
         task = bar.add_task(suite, total=None)
         try:
             records = run_suite(
-                preset,
+                cascade,
                 suite,
                 output,
-                get_settings(),
+                settings.checkpoints_dir,
+                Execution(device=settings.device, dtype=settings.dtype),
                 lambda k, n: bar.update(task, completed=k, total=n),
                 data,
                 networks,
             )
-        except (ModelError, InvalidParameter, ValueError) as error:
+        except (ModelError, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
-    for file in write_report(output, f"{preset}, suite {suite}", SUITES[suite].description, records):
+    for file in write_report(output, f"{cascade}, suite {suite}", SUITES[suite].description, records):
         console.print(file)
     if against is not None:
         try:
             console.print(compare(output, against), markup=False, soft_wrap=True)
-        except ValueError as error:
+        except (ModelError, ValueError) as error:
             raise typer.BadParameter(str(error), param_hint="--against") from error

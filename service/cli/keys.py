@@ -21,12 +21,10 @@ console = Console()
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    project: Annotated[
-        str, typer.Option(help="Its videos are seen by keys of this project alone.")
-    ] = DEFAULT_PROJECT,
-    scope: Annotated[list[Scope], typer.Option(help="What it may do.")] = [Scope.GENERATE, Scope.READ],  # noqa: B006
+    project: Annotated[str, typer.Option(help="Only keys of this project see its videos.")] = DEFAULT_PROJECT,
+    scope: Annotated[list[Scope], typer.Option(help="What it allows.")] = [Scope.GENERATE, Scope.READ],  # noqa: B006
 ) -> None:
-    """Make a key and print it: it is not shown again."""
+    """Create a key and print it: it cannot be shown again."""
     key, token = _keys().create(name, project, tuple(scope))
     console.print(f"key {key.id} of project {project}: {', '.join(scope)}", highlight=False)
     typer.echo(token)
@@ -34,7 +32,7 @@ def create(
 
 @app.command("list")
 def list_keys() -> None:
-    """All keys, without their secrets."""
+    """List all keys, without their secrets."""
     table = Table("id", "name", "project", "scopes", "created")
     for key in _keys().list():
         created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")

@@ -8,7 +8,7 @@ from cascade.workers.settings import Settings
 
 
 def settings_table() -> str:
-    """Markdown: variable, default and meaning of every setting."""
+    """Write variable, default and meaning of every setting as a Markdown table."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         rows.append(f"| `CASCADE_{name.upper()}` | {_default(field.default)} | {field.description} |")

@@ -1,85 +1,97 @@
-"""`cascade train STAGE`: train one stage of a preset, or all."""
+"""`cascade train PART`: train one part of a preset, or all."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+from rich.progress import TaskID
 
 from cascade.models.errors import ModelError
-from cascade.models.presets.table import PRESETS, InvalidParameter
+from cascade.service.cli.options import PresetName, preset_or_first
+from cascade.service.cli.progress import training_bar
+
+if TYPE_CHECKING:
+    from cascade.models.train import Outcome
+    from cascade.models.training.progress import Progress
 
 console = Console()
-SHOWN = 10
-"""Video files that could not be used are named, up to so many."""
-STAGES = ("keyframes", "interpolation", "super-resolution", "autoencoder", "expert-translation")
+MAX_NAMES = 10
+"""Of the video files that could not be used, as many are named."""
 
 
 def train(
-    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}, or all.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the runs; a run there goes on.")],
-    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "shapes",
+    part: Annotated[
+        str, typer.Argument(help="A part of the preset: a stage, or what else its recipes name; or all.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs; a run there is continued.")
+    ],
+    preset: PresetName = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="CSV or JSON lines of video files and captions; else moving shapes.", exists=True),
+        typer.Option(
+            help="CSV or JSON lines of video files and captions; else the preset's own clips.", exists=True
+        ),
     ] = None,
     stride: Annotated[
-        int, typer.Option(min=1, help="Take every so many frames of video files, at the last stage's rate.")
+        int, typer.Option(min=1, help="Keep every n-th frame of video files, at the last stage's rate.")
     ] = 1,
     checkpoints: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the checkpoints to start from, replaced as stages are done; OUTPUT/checkpoints."
+            help="Folder of the checkpoints to start from; trained ones take their place there.",
+            show_default="OUTPUT/checkpoints",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**23 - 1, help="Fixes the whole run.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many more steps.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this many more steps.")] = None,
     precision: Annotated[str, typer.Option(help="Mixed precision: no, bf16 or fp16.")] = "no",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw clips ahead.")] = 0,
-    save_every: Annotated[int, typer.Option(min=1, help="Save the state every so many steps.")] = 500,
-    sample_every: Annotated[int, typer.Option(min=1, help="Draw a sample sheet every so many steps.")] = 500,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare clips ahead.")] = 0,
+    save_every: Annotated[int, typer.Option(min=1, help="Save the state every n steps.")] = 500,
+    sample_every: Annotated[int, typer.Option(min=1, help="Draw a sample sheet every n steps.")] = 500,
 ) -> None:
-    """Train by the preset's recipes; goes on where the output folder stands. In several processes: torchrun."""
-    from cascade.models.train import TrainingRun
-    from cascade.models.training.loop import Rhythm, training_processes
+    """Train by the preset's recipes; a run in the output folder is continued. In several processes: torchrun."""
+    from cascade.models.train import TrainingRun, trainable_parts
+    from cascade.models.training.loop import training_processes
+    from cascade.models.training.progress import Rhythm
 
     console.quiet = not training_processes().is_main_process
+    cascade = preset_or_first(preset).name
     folder = checkpoints or output / "checkpoints"
-    run = TrainingRun(
-        preset, output, folder, data, stride, seed, precision, workers, Rhythm(save_every, sample_every)
+    rhythm = Rhythm(save_every, sample_every)
+    run = TrainingRun(cascade, output, folder, data, stride, seed, precision, workers, rhythm)
+    try:
+        parts = trainable_parts(cascade) if part == "all" else (part,)
+        for name in parts:
+            with training_bar(console) as bar:
+                task = bar.add_task(name, total=None, loss=float("nan"), rate=0.0)
+                outcome = run.train(name, lambda progress: show_step(bar, task, progress), steps)  # noqa: B023
+            _report(name, outcome)
+            if not outcome.finished:
+                console.print(f"{name}: to be continued, in {output / name}")
+                return  # the parts behind it start from what it becomes
+            console.print(f"{name}: trained, in {output / name}")
+    except (ModelError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def show_step(bar: ProgressBar, task: TaskID, progress: Progress) -> None:
+    """Draw how far a training is."""
+    bar.update(
+        task,
+        total=progress.steps,
+        completed=progress.step,
+        loss=progress.loss,
+        rate=progress.clips_per_s,
     )
-    for name in STAGES if stage == "all" else (stage,):
-        with training_bar() as bar:
-            task = bar.add_task(name, total=None, loss=float("nan"), rate=0.0)
-
-            def report(progress: Any, bar: Progress = bar, task: Any = task) -> None:
-                seen = {"loss": progress.loss, "rate": progress.clips_per_s}
-                bar.update(task, total=progress.steps, completed=progress.step, **seen)
-
-            try:
-                outcome = run.train(name, report, steps)
-            except (ModelError, InvalidParameter, ValueError) as error:
-                raise typer.BadParameter(str(error)) from error
-        if outcome.skipped:
-            console.print(f"{name}: {len(outcome.skipped)} video files could not be used")
-            for path in sorted(outcome.skipped)[:SHOWN]:
-                console.print(f"  {path}", highlight=False)
-        if not outcome.finished:
-            console.print(f"{name}: to be continued, in {output / name}")
-            return  # the stages behind it start from what it becomes
-        console.print(f"{name}: trained, in {output / name}")
 
 
-def training_bar() -> Progress:
-    """Steps, loss, clips per second and the time that is left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} clips/s"),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def _report(part: str, outcome: Outcome) -> None:
+    if outcome.skipped:
+        console.print(f"{part}: {len(outcome.skipped)} video files could not be used")
+        for path in sorted(outcome.skipped)[:MAX_NAMES]:
+            console.print(f"  {path}", highlight=False)

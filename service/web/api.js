@@ -37,7 +37,7 @@ async function send(method, path, headers, body, signal) {
   throw new ApiError(answer.status, await answer.json().catch(() => null));
 }
 
-// Calls onEvent(type, data) for every event of a video, until it has ended; reconnects behind the last event seen.
+// Calls onEvent(type, data) for every event of a video, until it has ended; reconnects behind the last event.
 export async function follow(id, onEvent, signal) {
   let lastId = "0-0";
   while (!signal.aborted) {

@@ -3,7 +3,7 @@
 import { ApiError, Unreachable, follow, request } from "./api.js";
 import { Card, isActive } from "./card.js";
 import { installComposer, loadModels } from "./composer.js";
-import { $, say } from "./dom.js";
+import { $, showBanner } from "./dom.js";
 import { askForKey, installKeyDialog } from "./key.js";
 
 const PAGE = 12;
@@ -51,8 +51,8 @@ function followActive() {
     if (streams.has(video.id)) continue;
     const stop = new AbortController();
     streams.set(video.id, stop);
-    const heard = (type, data) => cards.get(video.id)?.heard(type, data).catch(complain);
-    follow(video.id, heard, stop.signal).finally(() => {
+    const onEvent = (type, data) => cards.get(video.id)?.handleEvent(type, data).catch(complain);
+    follow(video.id, onEvent, stop.signal).finally(() => {
       streams.delete(video.id);
       followActive();
     });
@@ -83,7 +83,7 @@ async function refresh() {
     const page = await request("GET", `/v1/videos?limit=${PAGE}`);
     for (const video of page.data.toReversed()) show(video, { first: !cards.has(video.id) });
     forgetDeleted(page.data);
-    say("");
+    showBanner("");
   } catch (error) {
     complain(error);
   }
@@ -100,18 +100,18 @@ function forgetDeleted(newest) {
 }
 
 function complain(error) {
-  if (error instanceof Unreachable) say("The gateway cannot be reached. This page goes on by itself as soon as it can.");
+  if (error instanceof Unreachable) showBanner("The gateway cannot be reached. This page goes on by itself as soon as it can.");
   else if (error instanceof ApiError && error.status === 401) {
-    say("This gateway asks for an API key.");
+    showBanner("This gateway asks for an API key.");
     askForKey();
-  } else if (error.name !== "AbortError") say(error.message);
+  } else if (error.name !== "AbortError") showBanner(error.message);
 }
 
 async function start() {
   try {
     await loadModels();
     await loadPage();
-    say("");
+    showBanner("");
     setTimeout(refresh, REFRESH_MS);
   } catch (error) {
     complain(error);

@@ -1,8 +1,8 @@
-// One video: its stages side by side, each a progress bar until its clip lands, and what can be done with it.
+// One video: its stages side by side, each a progress bar until its clip is there, and what can be done with it.
 
 import { request } from "./api.js";
 import { compare } from "./compare.js";
-import { h, options, stageName } from "./dom.js";
+import { h, optionsOfStages, setOptions } from "./dom.js";
 
 const WORDS = {
   queued: "waiting",
@@ -31,11 +31,11 @@ export class Card {
 
   update(video) {
     this.video = video;
-    if (this.shape === shapeOf(video, this.open)) {
+    if (this.appearance === appearanceOf(video, this.open)) {
       this.refreshProgress();
       return;
     }
-    this.shape = shapeOf(video, this.open);
+    this.appearance = appearanceOf(video, this.open);
     this.clips = new Map([...this.element.querySelectorAll("video")].map((clip) => [clip.dataset.name, clip]));
     this.element.replaceChildren(
       ...[this.header(), this.open ? this.panes() : null, this.open ? this.drafts() : null, this.failure(), this.buttons()].filter(Boolean),
@@ -44,10 +44,10 @@ export class Card {
   }
 
   // An event of the video's stream: progress is drawn at once, anything else is looked up.
-  // A stream that lags tells of progress that is over.
-  async heard(type, data) {
+  // A stream that lags reports progress that is over.
+  async handleEvent(type, data) {
     if (type === "stage.progress") {
-      const stage = this.video.stages.find(({ kind }) => kind === data.stage);
+      const stage = this.video.stages.find(({ name }) => name === data.stage);
       if (stage.status === "completed" || !isActive(this.video)) return;
       Object.assign(stage, { step: data.step, steps: data.steps, status: "in_progress" });
       this.refreshProgress();
@@ -67,20 +67,20 @@ export class Card {
 
   header() {
     const { video } = this;
-    const made = new Date(video.created_at * 1000).toLocaleString();
+    const created = new Date(video.created_at * 1000).toLocaleString();
     return h("header", {},
       this.open ? null : this.thumbnail(),
       h("div", { class: "about" },
         h("h3", {}, video.prompt),
-        h("p", { class: "muted" }, `${video.model} · ${video.size.replace("x", " × ")} · seed ${video.seed} · ${made}`),
+        h("p", { class: "muted" }, `${video.model} · ${video.size.replace("x", " × ")} · seed ${video.seed} · ${created}`),
       ),
       h("span", { class: `status ${video.status}`, role: "status" }, isDraft(video) ? "draft" : WORDS[video.status]),
     );
   }
 
   thumbnail() {
-    const landed = this.video.stages.filter(({ preview_url }) => preview_url);
-    const url = landed.at(-1)?.preview_url;
+    const clips = this.video.stages.filter(({ preview_url }) => preview_url);
+    const url = clips.at(-1)?.preview_url;
     return h("button", { type: "button", class: "thumbnail", "aria-label": "Show the stages", onclick: () => this.toggle(true) },
       url ? this.clip("thumbnail", url) : h("span", { class: "placeholder" }));
   }
@@ -91,22 +91,22 @@ export class Card {
   }
 
   pane(stage, last) {
-    const figure = h("figure", { "data-stage": stage.kind, class: last ? "pane last" : "pane" },
-      h("div", { class: "screen" }, stage.preview_url ? this.clip(stage.kind, stage.preview_url, last) : this.bar(stage)),
-      h("figcaption", {}, h("strong", {}, stageName(stage.kind)), h("span", { class: "muted said" })),
+    const figure = h("figure", { "data-stage": stage.name, class: last ? "pane last" : "pane" },
+      h("div", { class: "screen" }, stage.preview_url ? this.clip(stage.name, stage.preview_url, last) : this.bar(stage)),
+      h("figcaption", {}, h("strong", {}, stage.title), h("span", { class: "muted state" })),
     );
     return figure;
   }
 
   bar(stage) {
-    return h("div", { class: "waiting" }, h("progress", { max: 100, "aria-label": `Progress of ${stageName(stage.kind)}` }));
+    return h("div", { class: "waiting" }, h("progress", { max: 100, "aria-label": `Progress of ${stage.title}` }));
   }
 
   // A clip that is on the page already goes on playing.
   clip(role, url, controls = false) {
     const name = `${role} ${pathOf(url)}`;
-    const kept = this.clips.get(name);
-    if (kept) return kept;
+    const existing = this.clips.get(name);
+    if (existing) return existing;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const clip = h("video", { src: url, "data-name": name, loop: true, playsinline: true, controls: controls || still, preload: "auto" });
     clip.muted = true; // the attribute alone does not let it start by itself
@@ -137,7 +137,7 @@ export class Card {
             goesOn ? h("input", { type: "radio", name: `draft-${video.id}`, value: draft.index, checked: draft.chosen }) : null,
             ` seed ${draft.seed} · score ${draft.score.toFixed(3)}`),
           goesOn || draft.chosen || isActive(video) ? null
-            : h("button", { type: "button", onclick: () => this.make({ from_stage: video.stages[1].kind, draft: draft.index }) }, "Go on with this one"),
+            : h("button", { type: "button", onclick: () => this.make({ from_stage: video.stages[1].name, draft: draft.index }) }, "Go on with this one"),
         )),
     );
   }
@@ -166,13 +166,13 @@ export class Card {
   }
 
   async act(action) {
-    const said = this.element.querySelector(".actions .error");
-    said.hidden = true;
+    const message = this.element.querySelector(".actions .error");
+    message.hidden = true;
     try {
       await action();
     } catch (error) {
-      said.textContent = error.message;
-      said.hidden = false;
+      message.textContent = error.message;
+      message.hidden = false;
     }
   }
 
@@ -186,10 +186,10 @@ export class Card {
     this.actions.created(await request("POST", `/v1/videos/${this.video.id}/remix`, changes));
   }
 
-  // A new video that takes over what had landed.
+  // A new video that reuses the clips that are there.
   async retry() {
     const first = this.video.stages.find(({ status }) => status !== "completed");
-    await this.make({ from_stage: first.kind });
+    await this.make({ from_stage: first.name });
   }
 
   async remove() {
@@ -209,7 +209,7 @@ export class Card {
       h("button", { type: "submit", class: "primary" }, "Make remix"),
     );
     const able = video.stages.filter((_, index) => video.stages.slice(0, index).every(({ status }) => status === "completed"));
-    options(form.elements.from_stage, able.map(({ kind }) => [kind, stageName(kind)]), video.stages[0].kind);
+    setOptions(form.elements.from_stage, optionsOfStages(able), video.stages[0].name);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const { prompt, from_stage, seed } = Object.fromEntries(new FormData(form));
@@ -221,16 +221,16 @@ export class Card {
 
   refreshProgress() {
     for (const stage of this.open ? this.video.stages : []) {
-      const figure = this.element.querySelector(`[data-stage="${stage.kind}"]`);
+      const figure = this.element.querySelector(`[data-stage="${stage.name}"]`);
       const bar = figure.querySelector("progress");
       if (bar) bar.value = (100 * stage.step) / stage.steps;
-      figure.querySelector(".said").textContent = said(stage);
+      figure.querySelector(".state").textContent = stateOf(stage);
     }
   }
 }
 
-function said(stage) {
-  if (stage.reused) return "taken over";
+function stateOf(stage) {
+  if (stage.reused) return "reused";
   if (stage.status === "completed") return stage.seconds == null ? "done" : `${stage.seconds.toFixed(1)} s`;
   if (stage.status === "in_progress") return stage.step ? `step ${stage.step} of ${stage.steps}` : "starting";
   if (stage.status === "queued") return stage.attempts ? "waiting to try again" : "in the queue";
@@ -242,7 +242,7 @@ export const isDraft = (video) => video.status === "completed" && video.stages.s
 const pathOf = (url) => url.split("?")[0];
 
 // What decides how a card looks; while it stays the same only progress is redrawn.
-function shapeOf(video, open) {
+function appearanceOf(video, open) {
   const stages = video.stages.map((stage) => [stage.preview_url && pathOf(stage.preview_url), stage.status === "completed"]);
   const drafts = video.drafts.map((draft) => draft.chosen);
   return JSON.stringify([open, video.status, video.error, stages, drafts]);

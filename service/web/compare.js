@@ -1,16 +1,15 @@
-// Two stages of one video over each other; a slider says where they meet.
+// Two stages of one video over each other; a slider sets where they meet.
 
-import { $, options, stageName } from "./dom.js";
+import { $, optionsOfStages, setOptions } from "./dom.js";
 
 let follower = 0;
 
 export function compare(stages) {
-  const pairs = stages.map(({ kind }) => [kind, stageName(kind)]);
-  options($("compare-left"), pairs, stages.at(0).kind);
-  options($("compare-right"), pairs, stages.at(-1).kind);
+  setOptions($("compare-left"), optionsOfStages(stages), stages.at(0).name);
+  setOptions($("compare-right"), optionsOfStages(stages), stages.at(-1).name);
   const show = () => {
     for (const side of ["left", "right"]) {
-      const url = stages.find(({ kind }) => kind === $(`compare-${side}`).value).preview_url;
+      const url = stages.find(({ name }) => name === $(`compare-${side}`).value).preview_url;
       if ($(`clip-${side}`).src !== url) $(`clip-${side}`).src = url;
     }
     $("clip-right").play().catch(() => {});
@@ -39,8 +38,8 @@ function place() {
 function keepInStep() {
   const [left, right] = [$("clip-left"), $("clip-right")];
   if (left.duration && right.duration && !left.seeking) {
-    const wanted = (right.currentTime / right.duration) * left.duration;
-    if (Math.abs(left.currentTime - wanted) > 0.05) left.currentTime = wanted;
+    const target = (right.currentTime / right.duration) * left.duration;
+    if (Math.abs(left.currentTime - target) > 0.05) left.currentTime = target;
   }
   follower = requestAnimationFrame(keepInStep);
 }

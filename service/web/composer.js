@@ -1,22 +1,22 @@
-// The form that asks for a new video. What was typed survives a reload.
+// The form that asks for a new video. Its entries survive a reload.
 
 import { request } from "./api.js";
-import { $, h, options, stageName } from "./dom.js";
+import { $, h, optionsOfStages, setOptions } from "./dom.js";
 
-const KEPT = "cascade-composer";
+const STORAGE_KEY = "cascade-composer";
 let models = [];
 
 export function installComposer(onCreated) {
   const form = $("composer");
   form.elements.model.addEventListener("change", () => showModel());
-  form.addEventListener("input", () => sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(new FormData(form)))));
+  form.addEventListener("input", () => sessionStorage.setItem(STORAGE_KEY, JSON.stringify(Object.fromEntries(new FormData(form)))));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     complain("");
     const button = form.querySelector("[type=submit]");
     button.disabled = true;
     try {
-      onCreated(await request("POST", "/v1/videos", wanted(form)));
+      onCreated(await request("POST", "/v1/videos", requestOf(form)));
     } catch (error) {
       complain(error.message, error.field);
     } finally {
@@ -28,11 +28,11 @@ export function installComposer(onCreated) {
 export async function loadModels() {
   models = (await request("GET", "/v1/models")).data;
   const form = $("composer");
-  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
-  const model = models.some(({ id }) => id === kept.model) ? kept.model : models[0].id;
-  options(form.elements.model, models.map(({ id }) => [id, id]), model);
+  const stored = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "{}");
+  const model = models.some(({ id }) => id === stored.model) ? stored.model : models[0].id;
+  setOptions(form.elements.model, models.map(({ id }) => [id, id]), model);
   showModel();
-  for (const [name, value] of Object.entries(kept)) {
+  for (const [name, value] of Object.entries(stored)) {
     if (form.elements[name]) form.elements[name].value = value;
   }
 }
@@ -41,11 +41,14 @@ function showModel() {
   const form = $("composer");
   const model = models.find(({ id }) => id === form.elements.model.value);
   form.elements.model.title = model.description;
-  options(form.elements.size, model.sizes.map((size) => [size, size.replace("x", " × ")]), model.sizes[0]);
-  const stops = model.stages.slice(0, -1).map(({ kind }) => [kind, stageName(kind)]);
-  options(form.elements.stop_after, [["", "the last stage"], ...stops], "");
-  options(form.elements.motion, [["", "as the prompt says"], ...model.motions.map((name) => [name, name])], "");
-  $("motion-field").hidden = model.motions.length === 0;
+  setOptions(form.elements.size, model.sizes.map((size) => [size, size.replace("x", " × ")]), model.sizes[0]);
+  setOptions(form.elements.stop_after, [["", "the last stage"], ...optionsOfStages(model.stages.slice(0, -1))], "");
+  // A select that names a list of the model offers its entries, and hides where there are none.
+  for (const select of form.querySelectorAll("select[data-list]")) {
+    const entries = model[select.dataset.list];
+    setOptions(select, [["", select.dataset.none], ...entries.map((name) => [name, name])], "");
+    select.closest("label").hidden = entries.length === 0;
+  }
   $("prompt").maxLength = model.max_prompt_chars;
   $("examples").replaceChildren(
     ...model.example_prompts.map((prompt) =>
@@ -55,17 +58,18 @@ function showModel() {
   $("stage-parameters").tBodies[0].replaceChildren(
     ...model.stages.map((stage) =>
       h("tr", {},
-        h("th", { scope: "row" }, stageName(stage.kind)),
-        h("td", {}, number(`steps.${stage.kind}`, stage.steps, 1, stage.max_steps, 1)),
-        h("td", {}, number(`guidance_scale.${stage.kind}`, stage.guidance_scale, 1, 30, "any")),
+        h("th", { scope: "row" }, stage.title),
+        h("td", {}, number("steps", stage, 1, stage.max_steps, 1)),
+        h("td", {}, number("guidance_scale", stage, 1, 30, "any")),
       ),
     ),
   );
 }
 
-function number(name, standard, min, max, step) {
-  const label = `${name.split(".")[0].replace("_", " ")} of ${name.split(".")[1]}`;
-  return h("input", { type: "number", name, min, max, step, placeholder: standard, "aria-label": label });
+function number(parameter, stage, min, max, step) {
+  const label = `${parameter.replace("_", " ")} of ${stage.title}`;
+  const name = `${parameter}.${stage.name}`;
+  return h("input", { type: "number", name, min, max, step, placeholder: stage[parameter], "aria-label": label });
 }
 
 function useExample(prompt) {
@@ -74,12 +78,12 @@ function useExample(prompt) {
   $("prompt").focus();
 }
 
-function wanted(form) {
+function requestOf(form) {
   const body = { prompt: $("prompt").value, steps: {}, guidance_scale: {} };
   for (const [name, value] of new FormData(form)) {
-    const [group, kind] = name.split(".");
+    const [parameter, stage] = name.split(".");
     if (value === "" || name === "prompt") continue;
-    if (kind) body[group][kind] = Number(value);
+    if (stage) body[parameter][stage] = Number(value);
     else body[name] = ["seed", "best_of"].includes(name) ? Number(value) : value;
   }
   return body;

@@ -1,4 +1,4 @@
-// Small helpers to build elements and to say things.
+// Small helpers to build elements and to show messages.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -14,19 +14,14 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-export function say(message) {
+export function showBanner(message) {
   $("banner").textContent = message;
   $("banner").hidden = !message;
 }
 
-export function options(select, pairs, chosen) {
-  select.replaceChildren(...pairs.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+// pairs: [value, text] of each option.
+export function setOptions(select, pairs, selected) {
+  select.replaceChildren(...pairs.map(([value, text]) => h("option", { value, selected: value === selected }, text)));
 }
 
-export const STAGE_NAMES = {
-  keyframes: "Keyframes",
-  interpolation: "Interpolation",
-  "super-resolution": "Super-resolution",
-  "expert-translation": "Expert translation",
-};
-export const stageName = (kind) => STAGE_NAMES[kind] ?? kind;
+export const optionsOfStages = (stages) => stages.map(({ name, title }) => [name, title]);

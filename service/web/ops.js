@@ -1,7 +1,7 @@
 // The operator's page: queues and workers, videos under way, and dead letters.
 
 import { ApiError, Unreachable, request } from "./api.js";
-import { $, h, say, stageName } from "./dom.js";
+import { $, h, showBanner } from "./dom.js";
 import { askForKey, installKeyDialog } from "./key.js";
 
 const REFRESH_MS = 2000;
@@ -15,28 +15,30 @@ function table(columns, rows, nothing) {
 }
 
 function show(state) {
+  const several = new Set(state.queues.map(({ model }) => model)).size > 1;
   $("queues").replaceChildren(...state.queues.map((queue) =>
-    h("div", { class: queue.workers ? "tile" : "tile alarm", "data-stage": queue.kind },
-      h("h3", {}, stageName(queue.kind)),
+    h("div", { class: queue.workers ? "tile" : "tile alarm", "data-queue": queue.queue },
+      h("h3", {}, several ? `${queue.model}: ${queue.title}` : queue.title),
       h("p", {}, h("strong", {}, String(queue.waiting)), " waiting"),
       h("p", { class: "muted" }, queue.workers ? `${queue.busy} of ${queue.workers} workers busy` : "no worker"),
     )));
-  const kinds = [...new Set(state.videos.flatMap(({ stages }) => stages.map(({ kind }) => kind)))];
+  const titles = new Map(state.videos.flatMap(({ stages }) => stages.map(({ name, title }) => [name, title])));
   $("videos").replaceChildren(table(
-    ["Video", "Project", "Age", ...kinds.map(stageName)],
+    ["Video", "Preset", "Project", "Age", ...titles.values()],
     state.videos.map((video) => [
       h("code", {}, video.id),
+      video.model,
       video.project,
       duration(Date.now() / 1000 - video.created_at),
-      ...kinds.map((kind) => stageTime(video.stages.find((stage) => stage.kind === kind))),
+      ...[...titles.keys()].map((name) => stageTime(video.stages.find((stage) => stage.name === name))),
     ]),
-    "Nothing is under way.",
+    "No videos under way.",
   ));
   $("letters").replaceChildren(table(
     ["Video", "Stage", "Why", "When", ""],
     state.dead_letters.map((letter) => [
       h("code", {}, letter.video_id),
-      letter.stage ? stageName(letter.stage) : "",
+      letter.stage ?? "",
       `${letter.message} (${letter.code})`,
       new Date(letter.at * 1000).toLocaleString(),
       h("span", { class: "actions" },
@@ -44,12 +46,12 @@ function show(state) {
         h("button", { type: "button", class: "quiet", onclick: () => act("DELETE", `/v1/ops/dead_letters/${letter.video_id}`) }, "Dismiss"),
       ),
     ]),
-    "No video was given up.",
+    "No failed videos.",
   ));
   $("workers").replaceChildren(table(
-    ["Worker", "Stage", "Presets", "State", "Video"],
-    state.workers.map((worker) => [worker.name, stageName(worker.kind), worker.presets.join(", "), worker.state, worker.video_id ?? ""]),
-    "No worker is there. Start one with: cascade worker STAGE",
+    ["Worker", "Queues", "State", "Video"],
+    state.workers.map((worker) => [worker.name, worker.queues.join(", "), worker.state, worker.video_id ?? ""]),
+    "No workers. Start one with: cascade worker PRESET.STAGE",
   ));
 }
 
@@ -72,7 +74,7 @@ async function act(method, path) {
     await request(method, path);
     show(await request("GET", "/v1/ops"));
   } catch (error) {
-    say(error.message);
+    showBanner(error.message);
   }
 }
 
@@ -81,14 +83,14 @@ let asked = false;
 async function refresh() {
   try {
     show(await request("GET", "/v1/ops"));
-    say("");
+    showBanner("");
   } catch (error) {
-    if (error instanceof Unreachable) say("The gateway cannot be reached. This page goes on by itself as soon as it can.");
+    if (error instanceof Unreachable) showBanner("The gateway cannot be reached. This page goes on by itself as soon as it can.");
     else if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
-      say("This page needs an API key with the scope admin.");
+      showBanner("This page needs an API key with the scope admin.");
       if (!asked) askForKey();
       asked = true;
-    } else say(error.message);
+    } else showBanner(error.message);
   }
   setTimeout(refresh, REFRESH_MS);
 }

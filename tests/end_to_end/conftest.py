@@ -70,17 +70,19 @@ class Up:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def post(self, seed: int = 7, steps: dict[str, int] = FEW_STEPS, **fields: Any) -> str:
+    def post(self, seed: int = 7, steps: dict[str, int] = FEW_STEPS, **fields: object) -> str:
         body = {"prompt": PROMPT, "seed": seed, "steps": steps, **fields}
         answer = httpx.post(f"{self.url}/v1/videos", json=body)
         assert answer.status_code == 200, answer.text
-        return answer.json()["id"]
+        video_id: str = answer.json()["id"]
+        return video_id
 
     def get(self, video_id: str) -> dict[str, Any]:
-        return httpx.get(f"{self.url}/v1/videos/{video_id}", timeout=30).json()
+        video: dict[str, Any] = httpx.get(f"{self.url}/v1/videos/{video_id}", timeout=30).json()
+        return video
 
-    def stage(self, video_id: str, kind: str) -> dict[str, Any]:
-        return next(stage for stage in self.get(video_id)["stages"] if stage["kind"] == kind)
+    def stage(self, video_id: str, name: str) -> dict[str, Any]:
+        return next(stage for stage in self.get(video_id)["stages"] if stage["name"] == name)
 
     def finished(self, video_id: str) -> dict[str, Any]:
         self.wait_until(lambda: self.get(video_id)["status"] not in ("queued", "in_progress"), 150)
@@ -88,9 +90,9 @@ class Up:
         assert video["status"] == "completed", video["error"]
         return video
 
-    def running(self, video_id: str, kind: str) -> None:
-        """Wait until a stage is at work, its first step done."""
-        self.wait_until(lambda: self.stage(video_id, kind)["step"] > 0)
+    def running(self, video_id: str, stage: str) -> None:
+        """Wait until a stage has done its first step."""
+        self.wait_until(lambda: self.stage(video_id, stage)["step"] > 0)
 
     def pid_of(self, name: str) -> int:
         """The process of a child, by its command line."""

@@ -1,6 +1,6 @@
 """The web pages, driven in a real browser against the running stack.
 
-With CASCADE_SCREENSHOTS set to a folder, pictures of the pages are kept there.
+With CASCADE_SCREENSHOTS set to a folder, pictures of the pages are saved there.
 """
 
 from __future__ import annotations
@@ -10,32 +10,38 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
+from pydantic import SecretStr
 
-from cascade.models.presets.table import StageKind
 from cascade.service.stack.embedded import Credentials
-from cascade.workers.job_queue import Conveyor
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs import transitions
+from cascade.workers.jobs.dead_letters import DeadLetter
 from cascade.workers.jobs.record import Failure
-from cascade.workers.recovery import give_up
+from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 
 if TYPE_CHECKING:
-    from conftest import Up
+    from tests.end_to_end.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 PROMPT = "a red circle moving right on a gray background"
 LONG_MS = 150_000
 expect.set_options(timeout=30_000)
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
-QUIET += ("--disable-background-networking", "--disable-component-update")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,7 @@ def nothing_left_behind(up: Up) -> Iterator[None]:
         httpx.delete(f"{up.url}/v1/videos/{video['id']}")
 
 
-def keep(page: Page, name: str) -> None:
+def screenshot(page: Page, name: str) -> None:
     folder = os.environ.get("CASCADE_SCREENSHOTS")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -82,17 +88,18 @@ def ask(page: Page, prompt: str = PROMPT, super_resolution_steps: int = 1, **fie
     page.fill("#prompt", prompt)
     page.locator("summary").evaluate("summary => summary.parentElement.open = true")
     steps = {"keyframes": 3, "interpolation": 2, "expert-translation": 2}
-    for kind, number in (steps | {"super-resolution": super_resolution_steps}).items():
-        page.fill(f'[name="steps.{kind}"]', str(number))
+    for stage, number in (steps | {"super-resolution": super_resolution_steps}).items():
+        page.fill(f'[name="steps.{stage}"]', str(number))
     for name, value in fields.items():
         field = page.locator(f'#composer [name="{name}"]')
         field.select_option(value) if name == "stop_after" else field.fill(value)
     with page.expect_response(lambda r: r.url.endswith("/v1/videos") and r.request.method == "POST") as sent:
         page.click("text=Make video")
-    return sent.value.json()["id"]
+    video_id: str = sent.value.json()["id"]
+    return video_id
 
 
-def card(page: Page, video_id: str):
+def card(page: Page, video_id: str) -> Locator:
     return page.locator(f'.card[data-id="{video_id}"]')
 
 
@@ -106,16 +113,17 @@ def test_a_prompt_fills_all_four_panes_and_downloads(page: Page, up: Up, tmp_pat
     )
     expect(panes.nth(3).locator("progress")).to_be_visible()
     expect(panes.nth(0).locator("video")).to_be_visible(timeout=LONG_MS)
-    keep(page, "under-way")
+    screenshot(page, "under-way")
     for index in range(4):
         expect(panes.nth(index).locator("video")).to_be_visible(timeout=LONG_MS)
     for index in range(4):
         clip = panes.nth(index).locator("video")
-        up.wait_until(lambda clip=clip: clip.evaluate("clip => clip.currentTime > 0.2"))
+        up.wait_until(partial(clip.evaluate, "clip => clip.currentTime > 0.2"))
         assert clip.evaluate("clip => clip.loop")
     assert panes.nth(3).locator("video").evaluate("clip => clip.controls")
-    keep(page, "completed")
+    screenshot(page, "completed")
     address = card(page, video_id).locator("text=Download").get_attribute("href")
+    assert address is not None
     (tmp_path / "video.mp4").write_bytes(page.request.get(address).body())
     with av.open(tmp_path / "video.mp4") as container:
         assert sum(1 for _ in container.decode(video=0)) == 29
@@ -123,10 +131,10 @@ def test_a_prompt_fills_all_four_panes_and_downloads(page: Page, up: Up, tmp_pat
     card(page, video_id).locator("text=Compare").click()
     for side in ("left", "right"):
         clip = page.locator(f"#clip-{side}")
-        up.wait_until(lambda clip=clip: clip.evaluate("clip => clip.readyState >= 2"))
+        up.wait_until(partial(clip.evaluate, "clip => clip.readyState >= 2"))
     page.locator("#slider").fill("25")
     assert page.locator("#clip-left").evaluate("clip => clip.style.clipPath") == "inset(0px 75% 0px 0px)"
-    keep(page, "compare")
+    screenshot(page, "compare")
     page.select_option("#compare-right", "interpolation")
     expect(page.locator("#clip-right")).to_have_attribute("src", re.compile(f"{video_id}/interpolation/"))
     page.click("text=Close")
@@ -150,14 +158,14 @@ def test_the_keyboard_is_enough(page: Page, up: Up) -> None:
 def test_a_running_video_is_cancelled_retried_and_deleted(page: Page, up: Up) -> None:
     video_id = ask(page, prompt="a circle to cancel", super_resolution_steps=100)
     one = card(page, video_id)
-    expect(one.locator('[data-stage="super-resolution"] .said')).to_contain_text("step", timeout=LONG_MS)
+    expect(one.locator('[data-stage="super-resolution"] .state')).to_contain_text("step", timeout=LONG_MS)
     one.get_by_role("button", name="Cancel").click()
     expect(one.locator(".status")).to_have_text("cancelled")
     expect(one.locator('[data-stage="interpolation"] video')).to_be_visible()
     with page.expect_response(lambda answer: answer.url.endswith("/remix")) as sent:
         one.get_by_role("button", name="Retry").click()
     again = card(page, sent.value.json()["id"])
-    expect(again.locator('[data-stage="interpolation"] .said')).to_have_text("taken over")
+    expect(again.locator('[data-stage="interpolation"] .state')).to_have_text("reused")
     again.get_by_role("button", name="Cancel").click()
     page.on("dialog", lambda dialog: dialog.accept())
     one.locator("text=Delete").click()
@@ -171,7 +179,7 @@ def test_a_stream_that_lags_does_not_undo_what_is_completed(page: Page, up: Up) 
     page.route("**/events", lambda route: held.append(route))
     video_id = ask(page, prompt="a circle in a late stream", super_resolution_steps=100)
     one = card(page, video_id)
-    expect(one.locator('[data-stage="super-resolution"] .said')).to_contain_text("step", timeout=LONG_MS)
+    expect(one.locator('[data-stage="super-resolution"] .state')).to_contain_text("step", timeout=LONG_MS)
     one.get_by_role("button", name="Cancel").click()
     expect(one.locator(".status")).to_have_text("cancelled")
     looked_up: list[Request] = []
@@ -193,7 +201,7 @@ def test_what_is_wrong_is_said_at_the_field(page: Page, up: Up) -> None:
     page.click("text=Make video")
     expect(page.locator("#composer-error")).to_contain_text("must not be empty")
     expect(page.locator("#prompt")).to_have_attribute("aria-invalid", "true")
-    keep(page, "refused")
+    screenshot(page, "refused")
     page.fill("#prompt", "a red circle")
     page.fill("[name=seed]", "99999999999")
     page.click("text=Make video")
@@ -208,7 +216,7 @@ def test_a_reload_and_a_gateway_that_restarts_lose_nothing(page: Page, up: Up) -
     one = card(page, video_id)
     expect(one.locator("h3")).to_have_text("a circle that goes on")
     expect(page.locator("#prompt")).to_have_value("typed but not sent")
-    expect(one.locator('[data-stage="super-resolution"] .said')).to_contain_text("step", timeout=LONG_MS)
+    expect(one.locator('[data-stage="super-resolution"] .state')).to_contain_text("step", timeout=LONG_MS)
     page.goto("about:blank")  # a browser notes a failed request as an error on the console
     page.goto(up.url)
     expect(one).to_be_visible()
@@ -221,7 +229,7 @@ def test_the_page_goes_on_when_the_gateway_is_back(browser: Browser, up: Up) -> 
     video_id = ask(page, super_resolution_steps=60)
     os.kill(up.process.pid, signal.SIGSTOP)  # else the gateway may be back before the page asks it anything
     try:
-        os.kill(up.pid_of("cascade.service.cli.main gateway"), signal.SIGKILL)
+        os.kill(up.pid_of("cascade gateway"), signal.SIGKILL)
         expect(page.locator("#banner")).to_contain_text("cannot be reached", timeout=LONG_MS)
     finally:
         os.kill(up.process.pid, signal.SIGCONT)
@@ -236,7 +244,7 @@ def test_one_of_several_drafts_is_chosen_to_go_on(page: Page, up: Up) -> None:
     one = card(page, video_id)
     expect(one.locator(".draft video")).to_have_count(3, timeout=LONG_MS)
     expect(one.locator(".status")).to_have_text("draft")
-    keep(page, "drafts")
+    screenshot(page, "drafts")
     chosen = next(i for i, draft in enumerate(up.get(video_id)["drafts"]) if not draft["chosen"])
     one.locator(".draft input").nth(chosen).check()
     one.locator("text=Continue").click()
@@ -246,23 +254,23 @@ def test_one_of_several_drafts_is_chosen_to_go_on(page: Page, up: Up) -> None:
 
 
 def test_videos_are_filtered_searched_and_remixed(page: Page, up: Up) -> None:
-    made = up.finished(up.post())["id"]
+    finished = up.finished(up.post())["id"]
     page.reload()
     page.click("[data-filter=completed]")
-    expect(card(page, made)).to_be_visible()
+    expect(card(page, finished)).to_be_visible()
     page.fill("#search", "no such words")
     expect(page.locator("#empty")).to_be_visible()
     page.fill("#search", "")
     page.click("[data-filter=failed]")
-    expect(card(page, made)).to_be_hidden()
+    expect(card(page, finished)).to_be_hidden()
     page.click("[data-filter=all]")
-    card(page, made).locator("text=Remix").click()
-    form = card(page, made).locator("form.remix")
+    card(page, finished).locator("text=Remix").click()
+    form = card(page, finished).locator("form.remix")
     form.locator("[name=prompt]").fill("a green square")
     form.locator("[name=from_stage]").select_option("expert-translation")
     form.locator("text=Make remix").click()
     remix = page.locator(".card", has_text="a green square").first
-    expect(remix.locator('[data-stage="super-resolution"] .said')).to_have_text("taken over")
+    expect(remix.locator('[data-stage="super-resolution"] .state')).to_have_text("reused")
     expect(remix.locator(".status")).to_have_text("completed", timeout=LONG_MS)
 
 
@@ -274,35 +282,37 @@ def test_a_phone_shows_all_without_scrolling_sideways(browser: Browser, up: Up) 
         expect(page.locator(".card").first).to_be_visible()
         expect(page.locator(".pane video").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        keep(page, f"phone-{scheme}")
+        screenshot(page, f"phone-{scheme}")
         page.close()
 
 
-def test_operators_see_the_conveyor_and_replay_dead_letters(browser: Browser, up: Up) -> None:
+def test_operators_see_the_queues_and_replay_dead_letters(browser: Browser, up: Up) -> None:
     video_id = up.post(steps={"super-resolution": 100})
     up.running(video_id, "super-resolution")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{up.url}/ops")
-    expect(page.locator("[data-stage=super-resolution]")).to_contain_text("1 of 1 workers busy")
+    expect(page.locator('[data-queue="shapes.super-resolution"]')).to_contain_text("1 of 1 workers busy")
     expect(page.locator("#videos")).to_contain_text(video_id)
     expect(page.locator("#videos")).to_contain_text("done in")
-    give_up(conveyor_of(up), video_id, Failure("retries_exhausted", "no memory", StageKind.SUPER_RESOLUTION))
+    queue = queue_of(up)
+    failure = Failure("retries_exhausted", "no memory", "super-resolution")
+    queue.jobs.update(video_id, lambda job: transitions.fail(job, failure, time.time()))
+    queue.dead_letters.add(DeadLetter(video_id, failure, time.time()))
     expect(page.locator("#letters")).to_contain_text("no memory")
-    keep(page, "operations")
+    screenshot(page, "operations")
     page.click("text=Replay")
-    expect(page.locator("#letters")).to_contain_text("No video was given up")
+    expect(page.locator("#letters")).to_contain_text("No failed videos")
     up.running(video_id, "super-resolution")
     page.close()
 
 
-def conveyor_of(up: Up) -> Conveyor:
-    """The test's own hand on the conveyor of the stack."""
+def queue_of(up: Up) -> JobQueue:
+    """The queue of the stack, as its workers see it."""
     servers = Credentials(**json.loads((up.data_dir / "embedded.json").read_text()))
-    return Conveyor.connect(
-        Settings(
-            redis_url=servers.redis_url,
-            s3_endpoint_url=servers.s3_endpoint_url,
-            s3_access_key=servers.s3_access_key,
-            s3_secret_key=servers.s3_secret_key,
-        )
+    settings = Settings(
+        redis_url=SecretStr(servers.redis_url),
+        s3_endpoint_url=servers.s3_endpoint_url,
+        s3_access_key=SecretStr(servers.s3_access_key),
+        s3_secret_key=SecretStr(servers.s3_secret_key),
     )
+    return JobQueue.of(Servers.connect(settings))

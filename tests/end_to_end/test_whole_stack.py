@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 import av
 import httpx
 import numpy as np
+import numpy.typing as npt
 import pytest
 from standardwebhooks import Webhook
 
-from cascade.models.presets.table import StageKind
+from cascade.models.presets.table import get_preset
 
 if TYPE_CHECKING:
-    from conftest import Up
+    from tests.end_to_end.conftest import Up
 
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
 MANY_STEPS = FEW_STEPS | {"super-resolution": 40}
@@ -30,18 +31,22 @@ MANY_STEPS = FEW_STEPS | {"super-resolution": 40}
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def frames_of(url: str) -> np.ndarray:
-    with av.open(io.BytesIO(httpx.get(url).content)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+Frames = npt.NDArray[np.uint8]
+
+
+def frames_of(url: str) -> Frames:
+    with av.open(io.BytesIO(httpx.get(url).content), "r") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return np.stack(frames).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(up: Up) -> np.ndarray:
+def undisturbed(up: Up) -> Frames:
     """The frames of seed 7 with many steps, from a job that nothing happened to."""
     return frames_of(up.finished(up.post(steps=MANY_STEPS))["url"])
 
 
-def test_a_prompt_becomes_an_mp4_and_its_stages_are_seen_on_the_way(up: Up) -> None:
+def test_a_prompt_becomes_an_mp4_and_shows_its_stages_on_the_way(up: Up) -> None:
     video = up.finished(up.post())
     assert frames_of(video["url"]).shape == (29, 160, 256, 3)
     shapes = [frames_of(stage["preview_url"]).shape for stage in video["stages"]]
@@ -51,7 +56,7 @@ def test_a_prompt_becomes_an_mp4_and_its_stages_are_seen_on_the_way(up: Up) -> N
         assert stage["step"] == stage["steps"] > 0
         assert stage["gpu_seconds"] > 0
         assert stage["peak_memory_bytes"] > 1e7
-        assert stage["worker"].startswith(stage["kind"])
+        assert stage["worker"].startswith(f"shapes.{stage['name']}@")
     assert video["stages"][2]["steps"] == 4  # one step in each of four windows
 
 
@@ -73,13 +78,13 @@ def test_the_best_of_several_drafts_goes_on_as_a_video_of_its_seed_would(up: Up)
     for stage, same in zip(video["stages"][:2], alone["stages"][:2], strict=True):
         # Equal but for the order in which kernels sum up a larger batch, and what the encoder makes of that.
         first, second = (frames_of(url["preview_url"]).astype(int) for url in (stage, same))
-        assert np.abs(first - second).mean() < 0.1
+        assert np.abs(first - second).mean() < 0.5
     other = next(draft for draft in video["drafts"] if not draft["chosen"])
     first, second = (frames_of(url).astype(int) for url in (chosen["preview_url"], other["preview_url"]))
     assert np.abs(first - second).mean() > 10
 
 
-def test_the_end_of_a_video_is_told_by_the_housekeeper(up: Up) -> None:
+def test_the_housekeeper_reports_the_end_of_a_video(up: Up) -> None:
     received: list[tuple[dict[str, str], bytes]] = []
 
     class Target(BaseHTTPRequestHandler):
@@ -104,7 +109,7 @@ def test_the_end_of_a_video_is_told_by_the_housekeeper(up: Up) -> None:
     )
 
 
-def test_two_jobs_are_in_the_conveyor_at_once(up: Up) -> None:
+def test_two_jobs_are_under_way_at_once(up: Up) -> None:
     first, second = up.post(seed=1, steps=MANY_STEPS), up.post(seed=2)
     up.wait_until(lambda: up.stage(second, "keyframes")["status"] == "completed")
     ahead = up.get(first)
@@ -125,25 +130,25 @@ def test_cancelling_stops_the_stage_within_a_step_and_frees_the_worker(up: Up) -
     assert up.stage(video_id, "super-resolution")["step"] == step
 
 
-def test_a_killed_worker_loses_no_job_and_changes_no_frame(up: Up, undisturbed: np.ndarray) -> None:
+def test_a_killed_worker_loses_no_job_and_changes_no_frame(up: Up, undisturbed: Frames) -> None:
     video_id = up.post(steps=MANY_STEPS)
     up.running(video_id, "super-resolution")
-    os.kill(up.pid_of("cascade.workers.worker super-resolution"), signal.SIGKILL)
+    os.kill(up.pid_of("cascade worker shapes.super-resolution"), signal.SIGKILL)
     video = up.finished(video_id)
     assert video["stages"][2]["attempts"] == 2
     assert np.array_equal(frames_of(video["url"]), undisturbed)
 
 
-def test_a_worker_told_to_stop_hands_its_stage_back(up: Up, undisturbed: np.ndarray) -> None:
+def test_a_worker_that_has_to_stop_hands_its_stage_back(up: Up, undisturbed: Frames) -> None:
     video_id = up.post(steps=MANY_STEPS)
     up.running(video_id, "super-resolution")
-    os.kill(up.pid_of("cascade.workers.worker super-resolution"), signal.SIGTERM)
+    os.kill(up.pid_of("cascade worker shapes.super-resolution"), signal.SIGTERM)
     video = up.finished(video_id)
     assert video["stages"][2]["attempts"] == 1  # the attempt that was handed back does not count
     assert np.array_equal(frames_of(video["url"]), undisturbed)
 
 
-def test_redis_and_s3_may_die_without_losing_a_job(up: Up, undisturbed: np.ndarray) -> None:
+def test_redis_and_s3_may_die_without_losing_a_job(up: Up, undisturbed: Frames) -> None:
     video_id = up.post(steps=MANY_STEPS)
     up.running(video_id, "super-resolution")
     os.kill(up.pid_of("valkey-server"), signal.SIGKILL)
@@ -152,7 +157,7 @@ def test_redis_and_s3_may_die_without_losing_a_job(up: Up, undisturbed: np.ndarr
     assert np.array_equal(frames_of(up.finished(video_id)["url"]), undisturbed)
 
 
-def test_a_second_up_finds_what_the_first_one_made(up: Up) -> None:
+def test_a_second_up_finds_the_videos_of_the_first(up: Up) -> None:
     video = up.finished(up.post())
     frames = frames_of(video["url"])
     refused = subprocess.run(
@@ -176,6 +181,6 @@ def test_secrets_are_on_no_command_line_and_in_no_log(up: Up) -> None:
     secrets = [credentials["redis_password"], credentials["s3_secret_key"]]
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
     logs = [log.read_bytes() for log in (up.data_dir / "logs").glob("*.log")]
-    assert len(logs) == 4 + len(StageKind)
+    assert len(logs) == 4 + len(get_preset("shapes").queues)
     for secret in secrets:
         assert not [text for text in (*commands, *logs) if secret.encode() in text]

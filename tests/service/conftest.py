@@ -1,4 +1,4 @@
-"""One gateway process for all tests of this floor, in front of the real servers."""
+"""One gateway process for most tests of this floor, in front of the real servers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cascade.models.presets.table import StageKind
-from cascade.service.access.api_keys import Scope
+from cascade.models.presets.table import get_preset
+from cascade.service.access.api_keys import ApiKeys, Scope
 from cascade.service.stack.embedded import Credentials, free_port
-from cascade.workers.job_queue import Conveyor
-from cascade.workers.jobs.record import StageOutput, complete_stage, start_stage
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs import transitions
+from cascade.workers.jobs.record import StageOutput
+from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
-from cascade.workers.storage.artifacts import MP4, PNG, WEBP
 
-Finish = Callable[..., None]
+STAGES = get_preset("shapes").stage_names
+RENDITIONS = (("mp4", "video/mp4"), ("webp", "image/webp"), ("png", "image/png"), ("thumbnail", "image/webp"))
+
 StartGateway = Callable[..., str]
 
 
@@ -32,7 +35,7 @@ def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
 
     def start(log: Path | None = None, **settings: str) -> str:
         port = free_port()
-        given = {
+        defaults = {
             "REDIS_URL": servers.redis_url,
             "S3_ENDPOINT_URL": servers.s3_endpoint_url,
             "S3_ACCESS_KEY": servers.s3_access_key,
@@ -40,7 +43,7 @@ def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
             "S3_BUCKET": "test-gateway",
             "PORT": str(port),
         }
-        env = {f"CASCADE_{name}": value for name, value in (given | settings).items()}
+        env = {f"CASCADE_{name}": value for name, value in (defaults | settings).items()}
         command = [sys.executable, "-m", "cascade", "gateway"]
         stderr = None if log is None else log.open("wb")
         processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr))
@@ -68,49 +71,79 @@ def guarded_url(start_gateway: StartGateway) -> str:
 
 
 @pytest.fixture
-def as_key(guarded_url: str, conveyor: Conveyor) -> Callable[..., httpx.Client]:
+def connected(settings: Settings) -> Servers:
+    """The servers of the gateway's process, emptied."""
+    connected = Servers.connect(settings.model_copy(update={"s3_bucket": "test-gateway"}))
+    connected.objects.ensure_bucket()
+    return connected
+
+
+@pytest.fixture
+def job_queue(connected: Servers) -> JobQueue:
+    """The queue that the gateway puts jobs into, as workers see it."""
+    return JobQueue.of(connected)
+
+
+@pytest.fixture
+def api_keys(connected: Servers) -> ApiKeys:
+    return ApiKeys(connected.redis)
+
+
+@pytest.fixture
+def as_key(guarded_url: str, api_keys: ApiKeys) -> Callable[..., httpx.Client]:
     """A client with a new key of a project."""
 
     def client(project: str, *scopes: Scope, url: str = guarded_url) -> httpx.Client:
-        _, token = conveyor.api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
+        _, token = api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
         return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
 
     return client
 
 
 @pytest.fixture
-def conveyor(settings: Settings) -> Conveyor:
-    """The test's own hand on the conveyor of the gateway's process."""
-    conveyor = Conveyor.connect(settings.model_copy(update={"s3_bucket": "test-gateway"}))
-    conveyor.objects.ensure_bucket()
-    return conveyor
-
-
-@pytest.fixture
-def client(gateway_url: str, conveyor: Conveyor) -> Iterator[httpx.Client]:
+def client(gateway_url: str, connected: Servers) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=gateway_url) as client:
         yield client
 
 
 @pytest.fixture
-def finish(conveyor: Conveyor) -> Finish:
-    """Moves a job along as workers would, each stage's files holding their own names."""
+def finish(job_queue: JobQueue) -> Callable[..., None]:
+    """Moves a job along as workers would; the content of each file is its kind and its stage."""
+    jobs, artifacts = job_queue.jobs, job_queue.artifacts
 
-    def finish_stages(job_id: str, *kinds: StageKind) -> None:
-        for kind in kinds or tuple(StageKind):
-            prefix = f"jobs/{job_id}/{kind}/clip"
+    def finish_stages(job_id: str, *stages: str) -> None:
+        for stage in stages or STAGES:
+            prefix = f"jobs/{job_id}/{stage}/clip"
             output = StageOutput(
-                conveyor.artifacts.put_tensors(job_id, f"{prefix}.safetensors", f"tensors {kind}".encode()),
+                artifacts.put_tensors(job_id, f"{prefix}.safetensors", f"tensors {stage}".encode()),
                 {
-                    name: conveyor.artifacts.put_file(
-                        f"{prefix}-{name}", f"{name} {kind}".encode(), media_type
-                    )
-                    for name, media_type in (("mp4", MP4), ("webp", WEBP), ("png", PNG), ("thumbnail", WEBP))
+                    kind: artifacts.put_file(f"{prefix}-{kind}", f"{kind} {stage}".encode(), media_type)
+                    for kind, media_type in RENDITIONS
                 },
                 1.5,
                 1000,
             )
-            conveyor.jobs.update(job_id, partial(start_stage, kind=kind, worker="worker-1", now=time.time()))
-            conveyor.jobs.update(job_id, partial(complete_stage, kind=kind, output=output, now=time.time()))
+            start = partial(transitions.start_stage, stage=stage, worker="worker-1", now=time.time())
+            complete = partial(transitions.complete_stage, stage=stage, output=output, now=time.time())
+            jobs.update(job_id, start)
+            jobs.update(job_id, complete)
 
     return finish_stages
+
+
+@pytest.fixture
+def cascade() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command of the command line, with environment variables as keyword arguments."""
+
+    def run(*args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cascade", *args],
+            env=os.environ | {"COLUMNS": "200"} | env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+            cwd=cwd,
+        )
+
+    return run

@@ -9,15 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
 from cascade.service.access.authentication import Reader
-from cascade.service.api.dependencies import Connected
+from cascade.service.api.dependencies import Jobs
 from cascade.service.api.event_hub import EventHub
 from cascade.service.api.openapi import problems
-from cascade.service.api.routes.videos import VideoId, existing
+from cascade.service.api.own_videos import VideoId, own_video
 from cascade.service.problems import ApiError
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 PING_S = 15
+MAX_ID_CHARS = 40
 
 
 @router.get(
@@ -29,19 +30,21 @@ PING_S = 15
 async def video_events(
     video_id: VideoId,
     caller: Reader,
-    conveyor: Connected,
+    jobs: Jobs,
     request: Request,
-    last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
+    last_event_id: Annotated[str | None, Header(description="Go on after this event.")] = None,
 ) -> EventSourceResponse:
-    """Server-sent events from the beginning, or behind `Last-Event-ID`; the stream ends with the video.
+    """Stream server-sent events from the beginning, or after `Last-Event-ID`; the stream ends with the video.
 
     `stage.started`, `stage.progress`, `stage.completed` (its preview is there), `stage.requeued`, and `video.queued`,
     `video.completed`, `video.failed`, `video.cancelled`.
     """
     after = last_event_id or "0-0"
     milliseconds, _, number = after.partition("-")
-    if not (milliseconds.isdecimal() and number.isdecimal() and after.isascii() and len(after) <= 40):
-        raise ApiError(422, f'"{after}" is no id of an event', "last-event-id")
-    await run_in_threadpool(existing, conveyor, video_id, caller)
+    if not (
+        milliseconds.isdecimal() and number.isdecimal() and after.isascii() and len(after) <= MAX_ID_CHARS
+    ):
+        raise ApiError(422, f'"{after}" is not an event id', "last-event-id")
+    await run_in_threadpool(own_video, video_id, jobs, caller)
     hub: EventHub = request.app.state.events
     return EventSourceResponse(hub.listen(video_id, after), ping=PING_S)

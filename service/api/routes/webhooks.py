@@ -1,18 +1,27 @@
-"""`/v1/webhooks`: the secret that a webhook's receiver verifies signatures with."""
+"""`/v1/webhooks` and `/v1/videos/{id}/deliveries`: the secret that signs messages, and how they were delivered."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from cascade.service.access.authentication import Generator
-from cascade.service.api.dependencies import Connected
+from cascade.service.access.authentication import Generator, Reader
+from cascade.service.api.dependencies import Jobs, ProjectWebhooks
 from cascade.service.api.openapi import problems
-from cascade.service.api.schemas import WebhookSecret
+from cascade.service.api.own_videos import VideoId, own_video
+from cascade.service.api.schemas.webhooks import DeliveryList, WebhookSecret
+from cascade.service.api.views import delivery_view
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter()
 
 
-@router.get("/secret", responses=problems(401, 403, 503))
-def webhook_secret(caller: Generator, conveyor: Connected) -> WebhookSecret:
-    """The signing secret of the caller's project, made when it is first asked for."""
-    return WebhookSecret(secret=conveyor.webhooks.secret(caller.project))
+@router.get("/v1/webhooks/secret", tags=["webhooks"], responses=problems(401, 403, 503))
+def webhook_secret(caller: Generator, webhooks: ProjectWebhooks) -> WebhookSecret:
+    """Show the signing secret of the caller's project; the first request creates it."""
+    return WebhookSecret(secret=webhooks.secret(caller.project))
+
+
+@router.get("/v1/videos/{video_id}/deliveries", tags=["videos"], responses=problems(401, 403, 404, 503))
+def list_deliveries(video_id: VideoId, caller: Reader, jobs: Jobs, webhooks: ProjectWebhooks) -> DeliveryList:
+    """List every attempt to deliver the video's webhooks, and how it went."""
+    attempts = webhooks.log(own_video(video_id, jobs, caller).id)
+    return DeliveryList(data=[delivery_view(attempt) for attempt in attempts])

@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cascade.workers.job_queue import Conveyor
+from cascade.workers.servers import Servers
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(gateway_url: str, conveyor: Conveyor, tmp_path: Path) -> Run:
-    def cascade(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cascade", *args]
-        variables = os.environ | {"CASCADE_URL": gateway_url, "PYTHONPATH": str(Path.cwd())} | env
-        return subprocess.run(
-            command, env=variables, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
-        )
+def run(gateway_url: str, connected: Servers, cascade: Run, tmp_path: Path) -> Run:
+    def run_there(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return cascade(*args, cwd=tmp_path, **({"CASCADE_URL": gateway_url} | env))
 
-    return cascade
+    return run_there
 
 
 def test_a_video_is_submitted_watched_and_downloaded(
     run: Run, finish: Callable[..., None], tmp_path: Path
 ) -> None:
-    made = run("submit", "a red circle", "--seed", "7", "--steps", "keyframes=3")
-    assert made.returncode == 0, made.stdout
-    video_id = made.stdout.strip()
-    threading.Thread(target=lambda: (time.sleep(3), finish(video_id))).start()
+    submitted = run("submit", "a red circle", "--seed", "7", "--steps", "keyframes=3")
+    assert submitted.returncode == 0, submitted.stdout
+    video_id = submitted.stdout.strip()
+    threading.Timer(3, finish, args=(video_id,)).start()
     watched = run("watch", video_id)
     assert watched.returncode == 0, watched.stdout
     assert f"{video_id} completed" in watched.stdout
+    assert "Expert translation" in watched.stdout
     video = json.loads(run("get", video_id).stdout)
     assert (video["seed"], video["stages"][0]["steps"]) == (7, 3)
     assert video_id in run("list").stdout
@@ -57,7 +51,7 @@ def test_a_video_is_cancelled_and_watching_it_says_so(run: Run) -> None:
     assert (watched.returncode, "cancelled" in watched.stdout) == (1, True)
 
 
-def test_refusals_are_said_in_words(run: Run) -> None:
+def test_refusals_are_printed_in_words(run: Run) -> None:
     refused = run("submit", "a red circle", "--size", "1x1")
     assert (refused.returncode, "choose one of 256x160" in refused.stdout) == (1, True)
     assert "there is no video" in run("get", "video_0").stdout
@@ -69,5 +63,5 @@ def test_refusals_are_said_in_words(run: Run) -> None:
 def test_a_key_is_sent(run: Run, guarded_url: str, as_key: Callable[..., httpx.Client]) -> None:
     token = as_key("a").headers["authorization"].removeprefix("Bearer ")
     assert "an API key is needed" in run("list", CASCADE_URL=guarded_url).stdout
-    made = run("submit", "a red circle", CASCADE_URL=guarded_url, CASCADE_API_KEY=token)
-    assert made.returncode == 0
+    submitted = run("submit", "a red circle", CASCADE_URL=guarded_url, CASCADE_API_KEY=token)
+    assert submitted.returncode == 0

@@ -6,21 +6,25 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 
-from cascade.models.presets.table import StageKind
-from cascade.workers.job_queue import Conveyor
-from cascade.workers.jobs.record import Failure, advance_stage, fail, requeue_stage, start_stage
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs import transitions
+from cascade.workers.jobs.record import Failure
 
 PROMPT = "a red circle"
+FIRST = "keyframes"
+OTHERS = ("interpolation", "super-resolution", "expert-translation")
+
 Finish = Callable[..., None]
-FIRST = StageKind.KEYFRAMES
+Events = list[tuple[str, str, dict[str, Any]]]
+"""(id, type, data) of each event."""
 
 
-def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict]]:
-    """(id, type, data) of each event."""
+def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     fields: dict[str, str] = {}
     for line in lines:
         if line and not line.startswith(":"):
@@ -31,7 +35,7 @@ def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict]]:
             fields = {}
 
 
-def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> list[tuple[str, str, dict]]:
+def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> Events:
     headers = {} if after is None else {"Last-Event-ID": after}
     with client.stream("GET", f"/v1/videos/{video_id}/events", headers=headers, timeout=20) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -40,22 +44,23 @@ def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> 
 
 @pytest.fixture
 def video_id(client: httpx.Client) -> str:
-    return client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"]
+    created: str = client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"]
+    return created
 
 
-def test_events_tell_of_every_step_and_end_with_the_video(
-    client: httpx.Client, conveyor: Conveyor, finish: Finish, video_id: str
+def test_events_report_every_step_and_end_with_the_video(
+    client: httpx.Client, job_queue: JobQueue, finish: Finish, video_id: str
 ) -> None:
     def work() -> None:
         time.sleep(0.5)
-        conveyor.jobs.update(video_id, lambda job: start_stage(job, FIRST, "worker-1", 1.0))
-        conveyor.jobs.update(video_id, lambda job: advance_stage(job, FIRST, 1, 20))
-        conveyor.jobs.update(video_id, lambda job: requeue_stage(job, FIRST))
+        job_queue.jobs.update(video_id, lambda job: transitions.start_stage(job, FIRST, "worker-1", 1.0))
+        job_queue.jobs.update(video_id, lambda job: transitions.advance_stage(job, FIRST, 1, 20))
+        job_queue.jobs.update(video_id, lambda job: transitions.requeue_stage(job, FIRST))
         finish(video_id)
 
     threading.Thread(target=work).start()
-    seen = events_of(client, video_id)
-    assert [(kind, data.get("stage")) for _, kind, data in seen[:6]] == [
+    events = events_of(client, video_id)
+    assert [(name, data.get("stage")) for _, name, data in events[:6]] == [
         ("video.queued", None),
         ("stage.started", "keyframes"),
         ("stage.progress", "keyframes"),
@@ -63,9 +68,9 @@ def test_events_tell_of_every_step_and_end_with_the_video(
         ("stage.started", "keyframes"),
         ("stage.completed", "keyframes"),
     ]
-    assert seen[2][2] == {"stage": "keyframes", "step": 1, "steps": 20}
-    assert [kind for _, kind, _ in seen].count("stage.completed") == 4
-    assert seen[-1][1] == "video.completed"
+    assert events[2][2] == {"stage": "keyframes", "step": 1, "steps": 20}
+    assert [name for _, name, _ in events].count("stage.completed") == 4
+    assert events[-1][1] == "video.completed"
 
 
 def test_a_listener_goes_on_where_it_was_cut_off(client: httpx.Client, finish: Finish, video_id: str) -> None:
@@ -78,14 +83,20 @@ def test_a_listener_goes_on_where_it_was_cut_off(client: httpx.Client, finish: F
         assert (answer.status_code, answer.json()["error"]["param"]) == (422, "last-event-id")
 
 
-def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, conveyor: Conveyor) -> None:
+def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, job_queue: JobQueue) -> None:
     ids = [client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"] for _ in range(3)]
-    ends: dict[str, list] = {}
-    threads = [threading.Thread(target=lambda i=i: ends.update({i: events_of(client, i)})) for i in ids]
+    ends: dict[str, Events] = {}
+
+    def listen(video_id: str) -> None:
+        ends[video_id] = events_of(client, video_id)
+
+    threads = [threading.Thread(target=listen, args=(video_id,)) for video_id in ids]
     for thread in threads:
         thread.start()
     time.sleep(0.5)
-    conveyor.jobs.update(ids[0], lambda job: fail(job, Failure("stage_failed", "no weights", FIRST), 1.0))
+    job_queue.jobs.update(
+        ids[0], lambda job: transitions.fail(job, Failure("stage_failed", "no weights", FIRST), 1.0)
+    )
     client.post(f"/v1/videos/{ids[1]}/cancel")
     client.delete(f"/v1/videos/{ids[2]}")
     for thread in threads:
@@ -100,13 +111,13 @@ def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, co
     assert client.get(f"/v1/videos/{ids[2]}/events").status_code == 404
 
 
-def test_a_continued_draft_goes_on_telling(client: httpx.Client, finish: Finish) -> None:
+def test_a_continued_draft_sends_further_events(client: httpx.Client, finish: Finish) -> None:
     created = client.post("/v1/videos", json={"prompt": PROMPT, "stop_after": "keyframes"})
     video_id = created.json()["id"]
     finish(video_id, FIRST)
     draft = events_of(client, video_id)
     assert draft[-1][1] == "video.completed"
     client.post(f"/v1/videos/{video_id}/continue")
-    threading.Thread(target=lambda: (time.sleep(0.3), finish(video_id, *list(StageKind)[1:]))).start()
+    threading.Timer(0.3, finish, args=(video_id, *OTHERS)).start()
     rest = events_of(client, video_id, after=draft[-1][0])
     assert (rest[0][1], rest[-1][1]) == ("video.queued", "video.completed")

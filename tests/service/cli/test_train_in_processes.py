@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from torch import Tensor
@@ -14,28 +15,32 @@ from torch.nn.utils import parameters_to_vector
 from cascade.models.checkpoints.files import read_weights
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.families.shapes.random_checkpoints import create_random_shapes
-from cascade.models.families.show1.training import InterpolationTraining
-from cascade.models.presets.table import SHAPES, StageKind
-from cascade.models.training.recipe import RECIPES
+from cascade.models.families.shapes.recipes import RECIPES
+from cascade.models.families.shapes.training import SmallInterpolationTraining
+from cascade.models.presets.shapes import SHAPES
+from cascade.models.presets.show1 import InterpolationOptions
+from cascade.models.presets.spec import StageSpec
 
 SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from cascade.models.training.recipe import RECIPES, Phase
-from cascade.models import train as local_training
+from cascade.models.families.shapes import recipes
+from cascade.models.train import TrainingRun
+from cascade.models.training.recipe import Phase
 
 folder, accumulation = Path(sys.argv[1]), int(sys.argv[2])
-local_training.RECIPES = {
+recipes.RECIPES = {
     "shapes": {
-        name: replace(RECIPES["shapes"][name], phases=(Phase(2, 2),), warmup=1, accumulation=accumulation)
-        for name in ("keyframes", "interpolation")
+        name: replace(recipe, phases=(Phase(2, 2),), warmup=1, accumulation=accumulation)
+        for name, recipe in recipes.RECIPES["shapes"].items()
+        if name in ("keyframes", "interpolation")
     }
 }
-run = local_training.TrainingRun("shapes", folder, folder / "checkpoints")
+run = TrainingRun("shapes", folder, folder / "checkpoints")
 for stage in ("keyframes", "interpolation"):
-    assert run.train(stage, lambda progress: None)
+    assert run.train(stage, lambda progress: None).finished
 """
 
 
@@ -61,8 +66,9 @@ def test_two_processes_learn_what_one_learns_from_twice_as_many_batches(tmp_path
         for stage in ("keyframes", "interpolation")
     )
     agree(*keyframes, start=weights(tmp_path / "start" / "shapes" / "keyframes"))
-    spec, recipe = SHAPES.stage(StageKind.INTERPOLATION), RECIPES["shapes"]["interpolation"]
-    untrained = InterpolationTraining.load(spec, recipe, Checkpoints(tmp_path / "start"))
+    spec = cast("StageSpec[InterpolationOptions]", SHAPES.stage("interpolation"))
+    recipe = RECIPES["shapes"]["interpolation"]
+    untrained = SmallInterpolationTraining.load(spec, recipe, Checkpoints(tmp_path / "start"), SHAPES)
     untrained.start_from(keyframes[0])
     agree(*interpolation, start=untrained.unet.state_dict())
 

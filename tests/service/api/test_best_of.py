@@ -4,51 +4,60 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import httpx
 import pytest
 
-from cascade.models.presets.table import MAX_SEED, StageKind
-from cascade.workers.job_queue import Conveyor
-from cascade.workers.jobs.record import Draft, JobRequest, StageOutput, complete_stage, start_stage
-from cascade.workers.storage.artifacts import MP4
+from cascade.models.presets.spec import MAX_SEED
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs import transitions
+from cascade.workers.jobs.record import Draft, Job, JobRequest, StageOutput
 
-FIRST = StageKind.KEYFRAMES
+FIRST = "keyframes"
 
 
-def create(client: httpx.Client, **fields: Any) -> httpx.Response:
+def create(client: httpx.Client, **fields: object) -> httpx.Response:
     return client.post("/v1/videos", json={"prompt": "a red circle", "seed": 7, **fields})
 
 
+def job_of(job_queue: JobQueue, video_id: str) -> Job:
+    job = job_queue.jobs.get(video_id)
+    assert job is not None
+    return job
+
+
 @pytest.fixture
-def with_drafts(client: httpx.Client, conveyor: Conveyor) -> Callable[..., str]:
+def with_drafts(client: httpx.Client, job_queue: JobQueue) -> Callable[..., str]:
     """A video whose first stage made three drafts, the second of them the best."""
 
-    def make(**fields: Any) -> str:
-        video_id = create(client, best_of=3, **fields).json()["id"]
+    def make(**fields: object) -> str:
+        video_id: str = create(client, best_of=3, **fields).json()["id"]
         prefix = f"jobs/{video_id}/{FIRST}/x"
         drafts = tuple(
             Draft(
                 7 + index,
                 score,
-                conveyor.artifacts.put_tensors(video_id, f"{prefix}-{index}", f"tensors {index}".encode()),
-                {"mp4": conveyor.artifacts.put_file(f"{prefix}-{index}.mp4", f"mp4 {index}".encode(), MP4)},
+                job_queue.artifacts.put_tensors(video_id, f"{prefix}-{index}", f"tensors {index}".encode()),
+                {
+                    "mp4": job_queue.artifacts.put_file(
+                        f"{prefix}-{index}.mp4", f"mp4 {index}".encode(), "video/mp4"
+                    )
+                },
             )
             for index, score in enumerate((0.2, 0.9, 0.5))
         )
+        assert drafts[1].artifact is not None
         output = StageOutput(drafts[1].artifact, drafts[1].files, 1.0, 1, drafts, 1)
         now = time.time()
-        conveyor.jobs.update(video_id, partial(start_stage, kind=FIRST, worker="w", now=now))
-        conveyor.jobs.update(video_id, partial(complete_stage, kind=FIRST, output=output, now=now))
+        job_queue.jobs.update(video_id, lambda job: transitions.start_stage(job, FIRST, "w", now))
+        job_queue.jobs.update(video_id, lambda job: transitions.complete_stage(job, FIRST, output, now))
         return video_id
 
     return make
 
 
 def test_drafts_are_shown_with_their_scores_and_the_best_goes_on(
-    client: httpx.Client, conveyor: Conveyor, with_drafts: Callable[..., str]
+    client: httpx.Client, job_queue: JobQueue, with_drafts: Callable[..., str]
 ) -> None:
     video_id = with_drafts()
     video = client.get(f"/v1/videos/{video_id}").json()
@@ -60,25 +69,27 @@ def test_drafts_are_shown_with_their_scores_and_the_best_goes_on(
     assert [httpx.get(d["preview_url"]).content for d in video["drafts"]] == [b"mp4 0", b"mp4 1", b"mp4 2"]
     assert httpx.get(video["stages"][0]["preview_url"]).content == b"mp4 1"
     assert video["stages"][1]["status"] == "queued"
-    assert (video["seed"], conveyor.jobs.get(video_id).seed) == (7, 8)
+    assert (video["seed"], job_of(job_queue, video_id).seed) == (7, 8)
 
 
 def test_another_draft_can_be_chosen_to_go_on(
-    client: httpx.Client, conveyor: Conveyor, with_drafts: Callable[..., str]
+    client: httpx.Client, job_queue: JobQueue, with_drafts: Callable[..., str]
 ) -> None:
     video_id = with_drafts(stop_after="keyframes")
     path = f"/v1/videos/{video_id}/continue"
     refused = client.post(path, json={"draft": 3})
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "draft")
-    assert conveyor.redis.scard("cascade:active") == 0
+    assert job_queue.active_jobs() == []
     video = client.post(path, json={"draft": 2}).json()
     assert [d["chosen"] for d in video["drafts"]] == [False, False, True]
-    assert conveyor.jobs.get(video_id).seed == 9
-    assert conveyor.artifacts.get(conveyor.jobs.get(video_id).stages[0].artifact) == b"tensors 2"
+    assert job_of(job_queue, video_id).seed == 9
+    artifact = job_of(job_queue, video_id).stages[0].artifact
+    assert artifact is not None
+    assert job_queue.artifacts.get(artifact) == b"tensors 2"
 
 
 def test_a_remix_takes_over_the_draft_it_names(
-    client: httpx.Client, conveyor: Conveyor, with_drafts: Callable[..., str]
+    client: httpx.Client, job_queue: JobQueue, with_drafts: Callable[..., str]
 ) -> None:
     source = with_drafts()
     path = f"/v1/videos/{source}/remix"
@@ -97,8 +108,8 @@ def test_seeds_of_drafts_wrap_at_the_largest() -> None:
 
 @pytest.mark.parametrize("best_of", [0, 5, 17, "2", True, 1.5])
 def test_a_number_of_drafts_that_cannot_be_is_refused(
-    best_of: object, client: httpx.Client, conveyor: Conveyor
+    best_of: object, client: httpx.Client, job_queue: JobQueue
 ) -> None:
     answer = create(client, best_of=best_of)
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "best_of")
-    assert conveyor.jobs.page(10)[0] == []
+    assert job_queue.jobs.page(10)[0] == []

@@ -1,0 +1,77 @@
+"""What operators look at: queues, workers, unfinished videos and dead letters."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from cascade.service.api.schemas.stages import NamedStage
+
+
+class QueueView(BaseModel):
+    """The queue of one stage of a preset."""
+
+    queue: str = Field(description="`model.stage`, what `cascade worker` takes.")
+    model: str
+    stage: str
+    title: str = Field(description="The stage's name for people.")
+    waiting: int
+    workers: int
+    busy: int
+
+
+class WorkerView(BaseModel):
+    """A live worker."""
+
+    name: str
+    queues: list[str]
+    state: str = Field(description="loading, ready or busy.", examples=["busy"])
+    video_id: str | None
+
+
+class StageTimes(NamedStage):
+    """Where a stage of a video stands. Times are Unix seconds."""
+
+    status: str
+    step: int
+    steps: int
+    attempts: int
+    worker: str | None
+    started_at: float | None
+    finished_at: float | None
+
+
+class ActiveVideo(BaseModel):
+    """An unfinished video."""
+
+    id: str
+    project: str
+    model: str
+    status: str
+    created_at: float
+    stages: list[StageTimes]
+
+
+class DeadLetterView(BaseModel):
+    """A video that failed for good."""
+
+    video_id: str
+    stage: str | None
+    code: str = Field(examples=["retries_exhausted"])
+    message: str
+    at: float
+
+
+class Operations(BaseModel):
+    """The state of queues, workers and unfinished videos."""
+
+    queues: list[QueueView]
+    workers: list[WorkerView]
+    videos: list[ActiveVideo] = Field(description="Unfinished videos, oldest first.")
+    dead_letters: list[DeadLetterView]
+
+
+class Replayed(BaseModel):
+    """A dead letter that goes on."""
+
+    video_id: str
+    status: str

@@ -1,0 +1,13 @@
+"""How answers name a stage, wherever they do."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class NamedStage(BaseModel):
+    """A stage of a preset. `name` is what requests call it, `title` is for people."""
+
+    name: str
+    title: str
+    kind: str = Field(deprecated=True, description="The same as `name`.")

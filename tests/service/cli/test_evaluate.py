@@ -1,0 +1,24 @@
+"""`cascade evaluate` as people type it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cascade.models.evaluation.suites import available_suites
+from cascade.service.cli.main import app
+
+
+def test_a_report_to_compare_with_is_asked_for_before_anything_is_made(tmp_path: Path) -> None:
+    output = tmp_path / "new"
+    result = CliRunner().invoke(app, ["evaluate", "-o", str(output), "--against", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "report.json" in result.output
+    assert not output.exists()
+
+
+def test_the_command_line_tells_what_a_suite_is() -> None:
+    checks = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "2000"}).output
+    for name, suite in available_suites().items():
+        assert f"{name}: {suite.description}" in checks

@@ -1,0 +1,78 @@
+"""The stack of one machine: stored credentials, a worker per queue, and the demo."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import httpx
+import pytest
+
+from cascade.service.stack.embedded import Credentials, credentials_of
+from cascade.service.stack.stack import Stack
+from cascade.service.stack.supervisor import Child
+from cascade.workers.settings import Settings
+
+
+def test_only_the_owner_can_read_the_stored_credentials(tmp_path: Path) -> None:
+    first = credentials_of(tmp_path)
+    assert credentials_of(tmp_path) == first
+    assert (tmp_path / "embedded.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_every_queue_of_every_preset_on_offer_gets_a_worker(
+    servers: Credentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Child] = []
+
+    def record(stack: Stack, child: Child) -> None:
+        started.append(child)
+
+    monkeypatch.setattr("cascade.service.stack.supervisor.Supervisor.start", record)
+    monkeypatch.setattr("cascade.service.stack.supervisor.Supervisor.spawn", record)
+    monkeypatch.setattr("cascade.service.stack.supervisor.Supervisor.wait_ready", lambda *_: None)
+    settings = Settings.model_validate(
+        {
+            "presets": ("shapes", "wan"),
+            "redis_url": servers.redis_url,
+            "s3_endpoint_url": servers.s3_endpoint_url,
+            "data_dir": tmp_path,
+        }
+    )
+    stack = Stack(settings, lambda _: None)
+    stack.start()
+    stack.stop()
+    commands = [child.argv[3:] for child in started]  # behind python -m cascade
+    assert commands == [
+        ("worker", "shapes.keyframes"),
+        ("worker", "shapes.interpolation"),
+        ("worker", "shapes.super-resolution"),
+        ("worker", "shapes.expert-translation"),
+        ("worker", "wan.text-to-video"),
+        ("housekeeper",),
+        ("gateway",),
+    ]
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_videos_and_contact_sheets_of_every_stage(
+    tmp_path: Path, shapes_checkpoints: Path, cascade: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = cascade(
+        *("demo", "-o", str(tmp_path / "demo")),
+        CASCADE_DATA_DIR=str(tmp_path / "data"),
+        CASCADE_CHECKPOINTS_DIR=str(shapes_checkpoints),
+        CASCADE_PORT="0",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with av.open(tmp_path / "demo" / "video.mp4") as container:
+        frames = list(container.decode(video=0))
+    assert (len(frames), frames[0].width, frames[0].height) == (29, 256, 160)
+    assert (tmp_path / "demo" / "video.png").stat().st_size > 10_000
+    names = ("1-keyframes", "2-interpolation", "3-super-resolution", "4-expert-translation", "video")
+    files = {f"{name}.{ending}" for name in names for ending in ("mp4", "png")}
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == files
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{credentials_of(tmp_path / 'data').s3_port}")

@@ -1,0 +1,101 @@
+"""The Python client, `cascade.Client`, against a running gateway."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cascade.service.api.schemas.requests import CreateVideo, RemixVideo
+from cascade.service.api.schemas.videos import Variant, VideoStatus
+from cascade.service.client import Client, ClientError, Refused, Unavailable
+
+PROMPT = "a red circle"
+
+
+@pytest.fixture
+def api(gateway_url: str, client: httpx.Client) -> Iterator[Client]:
+    with Client(gateway_url) as api:
+        yield api
+
+
+def test_a_video_is_submitted_watched_and_downloaded(
+    api: Client, finish: Callable[..., None], tmp_path: Path
+) -> None:
+    video = api.submit(PROMPT, seed=7, steps={"keyframes": 3}, metadata={"who": "me"})
+    assert (video.status, video.status.final) == (VideoStatus.QUEUED, False)
+    assert (video.seed, video.stages[0].steps, video.metadata) == (7, 3, {"who": "me"})
+    assert (video.stages[3].name, video.stages[3].title) == ("expert-translation", "Expert translation")
+    threading.Timer(0.5, finish, args=(video.id,)).start()
+    progress = [video.progress for video in api.watch(video.id)]
+    assert progress[-1] == 100 and progress == sorted(progress)
+    assert api.get(video.id).status.final
+    clip = api.download(video.id, tmp_path / "video.mp4")
+    assert clip.read_bytes() == b"mp4 expert-translation"
+    sheet = api.download(video.id, tmp_path / "sheet.png", Variant.SPRITESHEET, "keyframes")
+    assert sheet.read_bytes() == b"png keyframes"
+
+
+def test_drafts_go_on_and_videos_are_remixed_listed_and_deleted(
+    api: Client, finish: Callable[..., None]
+) -> None:
+    draft = api.submit(PROMPT, stop_after="keyframes")
+    finish(draft.id, "keyframes")
+    assert api.continue_draft(draft.id).stages[1].status == "queued"
+    remix = api.remix(draft.id, prompt="a blue square", from_stage="interpolation")
+    assert (remix.remixed_from_video_id, remix.stages[0].reused) == (draft.id, True)
+    page = api.list(limit=1)
+    assert ([video.id for video in page.data], page.has_more) == ([remix.id], True)
+    assert [video.id for video in api.list(after=remix.id).data] == [draft.id]
+    assert api.cancel(remix.id).status is VideoStatus.CANCELLED
+    assert api.delete(remix.id).deleted
+
+
+def test_the_same_idempotency_key_gives_the_same_video(api: Client) -> None:
+    first = api.submit(PROMPT, idempotency_key="once")
+    assert api.submit(PROMPT, idempotency_key="once").id == first.id
+    with pytest.raises(Refused, match="another request"):
+        api.submit("a blue square", idempotency_key="once")
+
+
+def test_models_come_with_their_stages(api: Client) -> None:
+    [model] = api.models().data
+    assert (model.id, model.stages[0].title, model.stages[0].max_steps) == ("shapes", "Keyframes", 100)
+
+
+def test_a_refusal_says_what_is_wrong(api: Client, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="choose one of 256x160") as refused:
+        api.submit(PROMPT, size="1x1")
+    assert (refused.value.status, refused.value.field) == (422, "size")
+    with pytest.raises(Refused, match="there is no video"):
+        next(api.watch("video_0"))
+    with pytest.raises(Refused) as early:
+        api.download(api.submit(PROMPT).id, tmp_path / "video.mp4")
+    assert early.value.status == 409
+    assert not (tmp_path / "video.mp4").exists()
+
+
+def test_a_gateway_that_is_away_is_unavailable() -> None:
+    with Client("http://127.0.0.1:1") as away, pytest.raises(Unavailable, match="cannot be reached"):
+        away.list()
+    assert issubclass(Refused, ClientError) and issubclass(Unavailable, ClientError)
+
+
+def test_the_clients_parameters_are_the_fields_of_the_requests() -> None:
+    submit = set(inspect.signature(Client.submit).parameters) - {"self", "idempotency_key"}
+    remix = set(inspect.signature(Client.remix).parameters) - {"self", "video_id"}
+    assert submit == set(CreateVideo.model_fields)
+    assert remix == set(RemixVideo.model_fields)
+
+
+def test_the_client_needs_no_other_floor() -> None:
+    heavy = ("torch", "fastapi", "celery", "redis", "cascade.workers")
+    script = f"import sys, cascade.service.client; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
