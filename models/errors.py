@@ -1,13 +1,13 @@
 """Faults of the models floor. Workers treat all of them as permanent: another try would not help.
 
-    ModelError
-    ├── CheckpointError
-    ├── InvalidParameter (also a ValueError)
-    ├── StageInputError
-    ├── MotionMisfit
-    ├── TrainingError
-    ├── EvaluationError
-    └── VideoFileError
+ModelError
+├── CheckpointError
+├── InvalidParameter (also a ValueError)
+├── StageInputError
+├── MotionMisfit
+├── TrainingError
+├── EvaluationError
+└── VideoFileError
 """
 
 from __future__ import annotations

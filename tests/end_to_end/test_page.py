@@ -294,10 +294,12 @@ def test_operators_see_the_queues_and_replay_dead_letters(browser: Browser, up: 
     expect(page.locator('[data-queue="shapes.super-resolution"]')).to_contain_text("1 of 1 workers busy")
     expect(page.locator("#videos")).to_contain_text(video_id)
     expect(page.locator("#videos")).to_contain_text("done in")
-    queue = queue_of(up)
+    servers = servers_of(up)
+    queue = JobQueue.of(servers)
     failure = Failure("retries_exhausted", "no memory", "super-resolution")
     queue.jobs.update(video_id, lambda job: transitions.fail(job, failure, time.time()))
     queue.dead_letters.add(DeadLetter(video_id, failure, time.time()))
+    servers.redis.close()
     expect(page.locator("#letters")).to_contain_text("no memory")
     screenshot(page, "operations")
     page.click("text=Replay")
@@ -306,8 +308,8 @@ def test_operators_see_the_queues_and_replay_dead_letters(browser: Browser, up: 
     page.close()
 
 
-def queue_of(up: Up) -> JobQueue:
-    """The queue of the stack, as its workers see it."""
+def servers_of(up: Up) -> Servers:
+    """The servers of the stack, as its workers see them."""
     servers = Credentials(**json.loads((up.data_dir / "embedded.json").read_text()))
     settings = Settings(
         redis_url=SecretStr(servers.redis_url),
@@ -315,4 +317,4 @@ def queue_of(up: Up) -> JobQueue:
         s3_access_key=SecretStr(servers.s3_access_key),
         s3_secret_key=SecretStr(servers.s3_secret_key),
     )
-    return JobQueue.of(Servers.connect(settings))
+    return Servers.connect(settings)

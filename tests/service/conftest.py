@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -45,8 +46,8 @@ def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
         }
         env = {f"CASCADE_{name}": value for name, value in (defaults | settings).items()}
         command = [sys.executable, "-m", "cascade", "gateway"]
-        stderr = None if log is None else log.open("wb")
-        processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr))
+        with (log or Path(os.devnull)).open("wb") as stderr:
+            processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr if log else None))
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
             client.get(f"{url}/healthz").raise_for_status()
@@ -71,11 +72,13 @@ def guarded_url(start_gateway: StartGateway) -> str:
 
 
 @pytest.fixture
-def connected(settings: Settings) -> Servers:
+def connected(settings: Settings) -> Iterator[Servers]:
     """The servers of the gateway's process, emptied."""
     connected = Servers.connect(settings.model_copy(update={"s3_bucket": "test-gateway"}))
     connected.objects.ensure_bucket()
-    return connected
+    yield connected
+    connected.redis.close()
+    connected.celery.close()
 
 
 @pytest.fixture
@@ -90,14 +93,16 @@ def api_keys(connected: Servers) -> ApiKeys:
 
 
 @pytest.fixture
-def as_key(guarded_url: str, api_keys: ApiKeys) -> Callable[..., httpx.Client]:
+def as_key(guarded_url: str, api_keys: ApiKeys) -> Iterator[Callable[..., httpx.Client]]:
     """A client with a new key of a project."""
+    with ExitStack() as clients:
 
-    def client(project: str, *scopes: Scope, url: str = guarded_url) -> httpx.Client:
-        _, token = api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
-        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+        def client(project: str, *scopes: Scope, url: str = guarded_url) -> httpx.Client:
+            _, token = api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
+            headers = {"Authorization": f"Bearer {token}"}
+            return clients.enter_context(httpx.Client(base_url=url, headers=headers))
 
-    return client
+        yield client
 
 
 @pytest.fixture
