@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -134,6 +135,20 @@ def finish(job_queue: JobQueue) -> Callable[..., None]:
             jobs.update(job_id, complete)
 
     return finish_stages
+
+
+@pytest.fixture
+def later(connected: Servers) -> Iterator[Callable[..., None]]:
+    """Calls a function with arguments after some seconds, in a thread that ends before the test does."""
+    timers: list[threading.Timer] = []
+
+    def start(seconds: float, function: Callable[..., None], *args: str) -> None:
+        timers.append(threading.Timer(seconds, function, args))
+        timers[-1].start()
+
+    yield start
+    for timer in timers:
+        timer.join()
 
 
 @pytest.fixture

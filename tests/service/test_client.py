@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,13 +25,13 @@ def api(gateway_url: str, client: httpx.Client) -> Iterator[Client]:
 
 
 def test_a_video_is_submitted_watched_and_downloaded(
-    api: Client, finish: Callable[..., None], tmp_path: Path
+    api: Client, finish: Callable[..., None], later: Callable[..., None], tmp_path: Path
 ) -> None:
     video = api.submit(PROMPT, seed=7, steps={"keyframes": 3}, metadata={"who": "me"})
     assert (video.status, video.status.final) == (VideoStatus.QUEUED, False)
     assert (video.seed, video.stages[0].steps, video.metadata) == (7, 3, {"who": "me"})
     assert (video.stages[3].name, video.stages[3].title) == ("expert-translation", "Expert translation")
-    threading.Timer(0.5, finish, args=(video.id,)).start()
+    later(0.5, finish, video.id)
     progress = [video.progress for video in api.watch(video.id)]
     assert progress[-1] == 100 and progress == sorted(progress)
     assert api.get(video.id).status.final

@@ -20,6 +20,7 @@ FIRST = "keyframes"
 OTHERS = ("interpolation", "super-resolution", "expert-translation")
 
 Finish = Callable[..., None]
+Later = Callable[..., None]
 Events = list[tuple[str, str, dict[str, Any]]]
 """(id, type, data) of each event."""
 
@@ -49,16 +50,15 @@ def video_id(client: httpx.Client) -> str:
 
 
 def test_events_report_every_step_and_end_with_the_video(
-    client: httpx.Client, job_queue: JobQueue, finish: Finish, video_id: str
+    client: httpx.Client, job_queue: JobQueue, finish: Finish, later: Later, video_id: str
 ) -> None:
     def work() -> None:
-        time.sleep(0.5)
         job_queue.jobs.update(video_id, lambda job: transitions.start_stage(job, FIRST, "worker-1", 1.0))
         job_queue.jobs.update(video_id, lambda job: transitions.advance_stage(job, FIRST, 1, 20))
         job_queue.jobs.update(video_id, lambda job: transitions.requeue_stage(job, FIRST))
         finish(video_id)
 
-    threading.Thread(target=work).start()
+    later(0.5, work)
     events = events_of(client, video_id)
     assert [(name, data.get("stage")) for _, name, data in events[:6]] == [
         ("video.queued", None),
@@ -111,13 +111,13 @@ def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, jo
     assert client.get(f"/v1/videos/{ids[2]}/events").status_code == 404
 
 
-def test_a_continued_draft_sends_further_events(client: httpx.Client, finish: Finish) -> None:
+def test_a_continued_draft_sends_further_events(client: httpx.Client, finish: Finish, later: Later) -> None:
     created = client.post("/v1/videos", json={"prompt": PROMPT, "stop_after": "keyframes"})
     video_id = created.json()["id"]
     finish(video_id, FIRST)
     draft = events_of(client, video_id)
     assert draft[-1][1] == "video.completed"
     client.post(f"/v1/videos/{video_id}/continue")
-    threading.Timer(0.3, finish, args=(video_id, *OTHERS)).start()
+    later(0.3, finish, video_id, *OTHERS)
     rest = events_of(client, video_id, after=draft[-1][0])
     assert (rest[0][1], rest[-1][1]) == ("video.queued", "video.completed")

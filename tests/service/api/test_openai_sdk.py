@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import openai
@@ -23,7 +21,9 @@ def sdk(gateway_url: str, connected: Servers) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def test_a_video_is_created_polled_and_downloaded(sdk: openai.OpenAI, finish: Finish) -> None:
+def test_a_video_is_created_polled_and_downloaded(
+    sdk: openai.OpenAI, finish: Finish, later: Callable[..., None]
+) -> None:
     video = sdk.videos.create(
         prompt=PROMPT,
         model="shapes",
@@ -33,7 +33,7 @@ def test_a_video_is_created_polled_and_downloaded(sdk: openai.OpenAI, finish: Fi
     )
     assert (video.object, video.status, video.model, video.size) == ("video", "queued", "shapes", "256x160")
     assert video.to_dict()["seed"] == 7
-    threading.Timer(0.3, finish, args=(video.id,)).start()
+    later(0.3, finish, video.id)
     done = sdk.videos.poll(video.id)
     assert (done.status, done.progress) == ("completed", 100)
     assert sdk.videos.download_content(video.id).read() == b"mp4 expert-translation"
@@ -43,12 +43,13 @@ def test_a_video_is_created_polled_and_downloaded(sdk: openai.OpenAI, finish: Fi
     assert sdk.videos.download_content(video.id, variant="spritesheet").read() == b"png expert-translation"
 
 
-def test_create_and_poll_waits_for_the_end(sdk: openai.OpenAI, finish: Finish) -> None:
+def test_create_and_poll_waits_for_the_end(
+    sdk: openai.OpenAI, finish: Finish, later: Callable[..., None]
+) -> None:
     def finish_the_newest() -> None:
-        time.sleep(0.5)
         finish(sdk.videos.list(limit=1).data[0].id)
 
-    threading.Thread(target=finish_the_newest).start()
+    later(0.5, finish_the_newest)
     assert sdk.videos.create_and_poll(prompt=PROMPT).status == "completed"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,12 +24,12 @@ def run(gateway_url: str, connected: Servers, cascade: Run, tmp_path: Path) -> R
 
 
 def test_a_video_is_submitted_watched_and_downloaded(
-    run: Run, finish: Callable[..., None], tmp_path: Path
+    run: Run, finish: Callable[..., None], later: Callable[..., None], tmp_path: Path
 ) -> None:
     submitted = run("submit", "a red circle", "--seed", "7", "--steps", "keyframes=3")
     assert submitted.returncode == 0, submitted.stdout
     video_id = submitted.stdout.strip()
-    threading.Timer(3, finish, args=(video_id,)).start()
+    later(3, finish, video_id)
     watched = run("watch", video_id)
     assert watched.returncode == 0, watched.stdout
     assert f"{video_id} completed" in watched.stdout

@@ -23,6 +23,14 @@ def test_projects_take_turns(stage_queue: StageQueue) -> None:
     assert [stage_queue.take(QUEUE) for _ in range(6)] == ["a1", "b1", "c1", "a2", "a3", None]
 
 
+def test_a_latecomer_does_not_wait_for_all_jobs_before_it(stage_queue: StageQueue) -> None:
+    for index in range(50):
+        stage_queue.put(queued_job(f"a{index}", "many"), FIRST)
+    assert [stage_queue.take(QUEUE) for _ in range(10)] == [f"a{index}" for index in range(10)]
+    stage_queue.put(queued_job("late", "late"), FIRST)
+    assert "late" in [stage_queue.take(QUEUE) for _ in range(2)]
+
+
 def test_every_queue_has_its_own_turns(stage_queue: StageQueue) -> None:
     stage_queue.put(queued_job("small", "a"), FIRST)
     stage_queue.put(queued_job("large", "a", "show-1"), FIRST)
