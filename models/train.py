@@ -65,7 +65,7 @@ def training_of(cascade: Preset, part: str) -> tuple[AnyStageSpec, type[AnyStage
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a part is at the end of its recipe, and the video files that could not be used."""
+    """The result of training a part: finished or not, and the video files that could not be used."""
 
     finished: bool
     skipped: frozenset[Path]
@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What all parts of a run share.
+    """Settings that all parts of a run share.
 
     Attributes:
         output: folder of the runs, one a part.

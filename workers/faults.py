@@ -1,4 +1,4 @@
-"""What a fault inside a stage means for its job: stop, hand back, run an earlier stage again, retry, or fail."""
+"""Settles faults inside a stage: stop, hand back, run an earlier stage again, retry, or fail the job."""
 
 from __future__ import annotations
 

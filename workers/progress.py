@@ -1,4 +1,4 @@
-"""What happens at every denoising step of a running stage: its progress is recorded, and it may have to stop."""
+"""The callback of every denoising step: it records the progress, and stops the stage when it must."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class CheckpointNetwork(nn.Module):
 
     @property
     def takes_noise_level(self) -> bool:
-        """Whether `class_labels` are needed: the noise level of a low-resolution condition."""
+        """Return whether `class_labels` are needed: the noise level of a low-resolution condition."""
         return False
 
 

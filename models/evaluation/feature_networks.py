@@ -37,7 +37,7 @@ SMALLEST_VGG_SIDE = 64
 
 @dataclass(frozen=True)
 class ClipMeasurements:
-    """What the networks measure of one clip.
+    """Measurements of one clip.
 
     Attributes:
         clip: features for FVD, (d,).

@@ -10,7 +10,7 @@ from cascade.models.presets.spec import StageSpec
 
 
 class Restoration(Protocol):
-    """How the input of one kind of stage is made of a true clip (`StageEntry.restoration`)."""
+    """Degrades true clips to the input of one kind of stage (`StageEntry.restoration`)."""
 
     def degrade(self, truth: Tensor, spec: StageSpec[Any]) -> Tensor:
         """Make what the stage before would hand over of a clip (frames, 3, height, width) in [-1, 1]: the same axes."""

@@ -35,7 +35,7 @@ def families() -> Mapping[str, Family]:
 
 def family_of(preset: str) -> Family:
     """Return the family that has the preset. Raises KeyError if there is none."""
-    return {known.name: family for family in families().values() for known in family.presets}[preset]
+    return {member.name: family for family in families().values() for member in family.presets}[preset]
 
 
 def stage_entry(options: type[StageOptions]) -> tuple[Family, StageEntry]:

@@ -43,7 +43,7 @@ class StageOptions:
     """
 
     takes_motion: ClassVar[bool] = False
-    """Whether the stage can run with a motion adapter."""
+    """True for stages that can run with a motion adapter."""
 
 
 @dataclass(frozen=True)

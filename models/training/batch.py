@@ -29,7 +29,7 @@ class TrainingClip(Protocol):
 
     @property
     def annotation(self) -> object | None:
-        """What the data know of the clip beyond its caption, if anything."""
+        """Anything that the data know of the clip beyond its caption."""
         ...
 
 

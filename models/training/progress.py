@@ -1,4 +1,4 @@
-"""How far a run is, and how often it leaves something behind."""
+"""Progress of a run, and the rhythm of its saved states and samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often, in steps, the run's state is saved, and samples are drawn."""
+    """Steps between two saved states, and between two sample sheets."""
 
     save_every: int = 500
     sample_every: int = 500

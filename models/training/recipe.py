@@ -38,7 +38,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """The training of one network.
 
     Attributes:
         phases: one after another.
@@ -70,7 +70,7 @@ class Recipe:
 
     @property
     def train_text(self) -> bool:
-        """Whether the text encoder learns in any phase."""
+        """Return whether the text encoder learns in any phase."""
         return any(phase.train_text for phase in self.phases)
 
     @property

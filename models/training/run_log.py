@@ -12,7 +12,7 @@ from cascade.models.training.curves import write_curves
 
 
 class RunLog:
-    """What a run leaves for people to look at, in its folder: `logs/`, `samples/`, `loss.csv` and `loss.png`.
+    """Records of a run for people to look at, in its folder: `logs/`, `samples/`, `loss.csv` and `loss.png`.
 
     Args:
         done: steps that were done before; what was logged of later ones is dropped.

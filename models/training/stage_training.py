@@ -26,7 +26,7 @@ from cascade.models.training.recipe import Phase, Recipe
 from cascade.models.training.text_conditioning import CaptionEncoder
 
 CPU = Execution(device="cpu", dtype="float32")
-"""How trainings load networks; the loop moves them to where it trains."""
+"""Trainings load networks with this; the loop moves them to the device it trains on."""
 
 OptionsT = TypeVar("OptionsT", bound=StageOptions)
 

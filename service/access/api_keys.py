@@ -18,7 +18,7 @@ PREFIX = "csk"
 
 
 class Scope(StrEnum):
-    """What a key allows: to make and delete videos, to look at them, to operate the service."""
+    """A permission of a key: to make and delete videos, to look at them, or to operate the service."""
 
     GENERATE = "generate"
     READ = "read"

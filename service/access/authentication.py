@@ -1,4 +1,4 @@
-"""Who calls: the project and scopes of the bearer's API key."""
+"""Authentication: the project and scopes of the bearer's API key."""
 
 from __future__ import annotations
 

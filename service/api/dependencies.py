@@ -1,4 +1,4 @@
-"""What routes ask FastAPI for: each of them only what it needs of the gateway's connections."""
+"""Dependencies of the routes: each asks FastAPI only for what it needs of the gateway's connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What FastAPI's OpenAPI document lacks: models of bodies that it does not read or write itself, and examples."""
+"""Additions to FastAPI's OpenAPI document: models of bodies that it does not read or write itself, and examples."""
 
 from __future__ import annotations
 

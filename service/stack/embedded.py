@@ -44,7 +44,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Program:
-    """How to start a server: arguments and extra environment (secrets go there, not on the command line)."""
+    """The command of a server: arguments and extra environment (secrets go there, not on the command line)."""
 
     argv: tuple[str, ...]
     env: dict[str, str]

@@ -1,4 +1,4 @@
-"""What happens to a job, as events in a Redis stream of its own, written with the record they tell of.
+"""Events of a job, in a Redis stream of its own, written in one transaction with the record.
 
 A second stream, for all jobs, only says which job has something new: one reader of it can wake many listeners.
 """

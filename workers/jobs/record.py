@@ -21,7 +21,7 @@ Plan = Annotated[tuple[AnyStageSpec, ...], PlainValidator(load_plan), PlainSeria
 
 
 class JobStatus(StrEnum):
-    """How far a job is."""
+    """The status of a job."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -36,7 +36,7 @@ class JobStatus(StrEnum):
 
 
 class StageStatus(StrEnum):
-    """How far a stage of a job is."""
+    """The status of a stage of a job."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -84,7 +84,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class StageOutput:
-    """What a finished stage stored, and what it cost.
+    """The stored output of a finished stage, and its cost.
 
     Attributes:
         artifact: its tensors.
@@ -120,7 +120,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What the user asked for.
+    """The request of a user.
 
     Attributes:
         preset: its name.
@@ -167,7 +167,7 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """How far one stage of one job is.
+    """The progress of one stage of one job.
 
     Attributes:
         name: of the stage.

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 GONE = 410  # the specification: the target wants no more
 MAX_LOG_ENTRIES = 100
 HOLD_S = 30.0
-"""How much longer than the target's time limit a delivery is hidden from other housekeepers."""
+"""Time beyond the target's time limit for which a delivery is hidden from other housekeepers."""
 
 
 @dataclass(frozen=True)

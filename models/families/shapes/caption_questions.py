@@ -77,19 +77,19 @@ class CaptionQuestions(nn.Module):
 
 def answers(caption: str, scene: Scene) -> dict[tuple[str, str], str]:
     """Return what a caption says of its scene, by place and kind of question."""
-    said = {}
+    answers_by_place = {}
     if scene.second is None:
-        said["anywhere", "colour"] = scene.colour
-        said["anywhere", "shape"] = scene.shape
-        said["anywhere", "motion"] = scene.motion
+        answers_by_place["anywhere", "colour"] = scene.colour
+        answers_by_place["anywhere", "shape"] = scene.shape
+        answers_by_place["anywhere", "motion"] = scene.motion
     else:
         here, there = SIDES[scene.second.relation]
         for place, thing in ((here, scene), (there, scene.second)):
-            said[place, "colour"] = thing.colour
-            said[place, "shape"] = thing.shape
+            answers_by_place[place, "colour"] = thing.colour
+            answers_by_place[place, "shape"] = thing.shape
     if f"{scene.background} background" in caption:
-        said["anywhere", "background"] = scene.background
-    return said
+        answers_by_place["anywhere", "background"] = scene.background
+    return answers_by_place
 
 
 def label(scene_answers: Mapping[tuple[str, str], str], place: str, kind: str) -> int:

@@ -1,4 +1,4 @@
-"""How the small cascade is trained from nothing; `docs/training.md` says what each departure from the paper is for."""
+"""Recipes that train the small cascade from nothing; `docs/training.md` says what each departure from the paper is for."""
 
 from __future__ import annotations
 

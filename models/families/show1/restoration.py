@@ -1,4 +1,4 @@
-"""How interpolation and super-resolution are measured: what they restore of true clips, beside a baseline."""
+"""Restorations that measure interpolation and super-resolution on true clips, beside a baseline."""
 
 from __future__ import annotations
 

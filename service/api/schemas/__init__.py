@@ -1,1 +1,1 @@
-"""What clients send and get, as pure pydantic models: the gateway and the Python client share them."""
+"""Requests and answers as pure pydantic models, which the gateway and the Python client share."""

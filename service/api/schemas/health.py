@@ -22,7 +22,7 @@ class Check(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether videos can be made, and what is missing if not."""
+    """The readiness to make videos, and what is missing for it."""
 
     ready: bool
     checks: list[Check]

@@ -1,4 +1,4 @@
-"""What operators look at: queues, workers, unfinished videos and dead letters."""
+"""Answers for operators: queues, workers, unfinished videos and dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients ask for: a new video, a remix, or that a draft goes on. Unknown fields are refused."""
+"""Requests of clients: a new video, a remix, or that a draft goes on. Unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DraftIndex = Annotated[StrictInt, Field(ge=0)]
 
 
 class StageChoices(BaseModel):
-    """What a new video and a remix may both choose for the stages."""
+    """Choices for the stages that a new video and a remix share."""
 
     seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] | None = Field(
         None, description="Fixes every frame. Unless given: random for a new video, the source's for a remix."
@@ -28,7 +28,7 @@ class StageChoices(BaseModel):
 
 
 class VideoOptions(BaseModel):
-    """What a new video may ask for beyond its stages; the video repeats it."""
+    """Options of a new video beyond its stages; the video repeats them."""
 
     best_of: Annotated[StrictInt, Field(ge=1, le=16)] = Field(
         1,
@@ -64,7 +64,7 @@ class CreateVideo(VideoOptions, StageChoices):
 
 
 class RemixVideo(StageChoices):
-    """What to change; the clips of the stages before `from_stage` are taken from the source."""
+    """Changes to a video; the clips of the stages before `from_stage` are taken from the source."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ class RemixVideo(StageChoices):
 
 
 class ContinueVideo(BaseModel):
-    """How a draft goes on."""
+    """The choice of the draft to go on with."""
 
     model_config = ConfigDict(extra="forbid")
 

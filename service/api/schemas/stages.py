@@ -1,4 +1,4 @@
-"""How answers name a stage, wherever they do."""
+"""The names of a stage in answers."""
 
 from __future__ import annotations
 

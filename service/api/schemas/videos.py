@@ -82,7 +82,7 @@ class DraftView(BaseModel):
 
 
 class Usage(BaseModel):
-    """What the video has cost so far; stages reused from another video cost nothing."""
+    """The cost of the video so far; stages reused from another video cost nothing."""
 
     gpu_seconds: float
     gpu_seconds_by_stage: dict[str, float]

@@ -28,6 +28,6 @@ class DeliveryList(BaseModel):
 
 
 class WebhookSecret(BaseModel):
-    """What signs the webhooks of the caller's project."""
+    """The secret that signs the webhooks of the caller's project."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
