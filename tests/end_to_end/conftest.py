@@ -32,15 +32,14 @@ class Up:
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
-        with (self.data_dir.parent / "up.log").open("ab") as log:
-            env = {
-                "CASCADE_DATA_DIR": str(self.data_dir),
-                "CASCADE_CHECKPOINTS_DIR": str(self.checkpoints),
-                "CASCADE_PORT": str(self.port),
-                "CASCADE_LEASE_S": "2",
-                "CASCADE_WEBHOOK_PRIVATE_TARGETS": "true",
-                "CASCADE_DRAIN_S": "1",
-            }
+        env = {
+            "CASCADE_DATA_DIR": str(self.data_dir),
+            "CASCADE_CHECKPOINTS_DIR": str(self.checkpoints),
+            "CASCADE_PORT": str(self.port),
+            "CASCADE_LEASE_S": "2",
+            "CASCADE_WEBHOOK_PRIVATE_TARGETS": "true",
+            "CASCADE_DRAIN_S": "1",
+        }
         command = [sys.executable, "-m", "cascade", "up"]
         with (self.data_dir.parent / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
