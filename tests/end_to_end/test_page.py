@@ -210,7 +210,7 @@ def test_what_is_wrong_is_said_at_the_field(page: Page, up: Up) -> None:
 
 
 def test_a_reload_and_a_gateway_that_restarts_lose_nothing(page: Page, up: Up) -> None:
-    video_id = ask(page, prompt="a circle that goes on", super_resolution_steps=80)
+    video_id = ask(page, prompt="a circle that goes on", super_resolution_steps=40)
     page.fill("#prompt", "typed but not sent")
     page.reload()
     one = card(page, video_id)
@@ -226,7 +226,7 @@ def test_a_reload_and_a_gateway_that_restarts_lose_nothing(page: Page, up: Up) -
 def test_the_page_goes_on_when_the_gateway_is_back(browser: Browser, up: Up) -> None:
     page = browser.new_page()
     page.goto(up.url)
-    video_id = ask(page, super_resolution_steps=60)
+    video_id = ask(page, super_resolution_steps=40)
     os.kill(up.process.pid, signal.SIGSTOP)  # else the gateway may be back before the page asks it anything
     try:
         os.kill(up.pid_of("cascade gateway"), signal.SIGKILL)

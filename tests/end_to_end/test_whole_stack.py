@@ -11,7 +11,6 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import httpx
@@ -21,12 +20,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from cascade.models.presets.table import get_preset
+from tests.end_to_end.conftest import FEW_STEPS, Up
 
-if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Up
-
-FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
-MANY_STEPS = FEW_STEPS | {"super-resolution": 40}
+MANY_STEPS = FEW_STEPS | {"super-resolution": 24}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

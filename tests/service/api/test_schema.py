@@ -18,7 +18,7 @@ from cascade.service.access.api_keys import Scope
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.servers import Servers
 
-CASES = 120
+CASES = 80
 """Per operation, of valid requests and again of invalid ones."""
 
 FEW = settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
