@@ -17,13 +17,11 @@ from cascade.models.runtime.device import attention_kernel
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import StageInputs
 
+OnClip = Callable[[str, Clip], None]
+
 
 def ignore_step(_stage: str, _step: int, _steps: int) -> None:
     """Progress that nobody watches."""
-
-
-def ignore_output(_stage: str, _output: Output) -> None:
-    """Outputs of stages that nobody looks at."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Cascade:
         steps: Mapping[str, int] | None = None,
         guidance_scale: Mapping[str, float] | None = None,
         on_step: Callable[[str, int, int], None] = ignore_step,
-        on_output: Callable[[str, Output], None] = ignore_output,
+        on_clip: OnClip | None = None,
     ) -> Clip:
         """Generate one video.
 
@@ -60,7 +58,7 @@ class Cascade:
             size: the last stage's `WIDTHxHEIGHT`, one of the preset's.
             steps, guidance_scale: by stage.
             on_step: called with (stage, k, n) after denoising step k of n; raising inside it stops the cascade.
-            on_output: called with each stage's name and output.
+            on_clip: called with each stage's name and clip; latents are shown as `Stage.preview` does.
         Returns:
             A clip of one video, pixel values about [-1, 1].
         Raises:
@@ -77,7 +75,7 @@ class Cascade:
             lambda _: self.execution,
             negative_prompt,
             on_step,
-            on_output,
+            on_clip,
         )
 
 
@@ -114,7 +112,7 @@ def run_stages(
     execution: Callable[[AnyStageSpec], Execution],
     negative_prompt: str | None = None,
     on_step: Callable[[str, int, int], None] = ignore_step,
-    on_output: Callable[[str, Output], None] = ignore_output,
+    on_clip: OnClip | None = None,
 ) -> Clip:
     """Run the stages of a cascade.
 
@@ -124,7 +122,7 @@ def run_stages(
         execution: how a stage runs.
         negative_prompt: None takes each stage's own.
         on_step: called with (stage, k, n) after denoising step k of n.
-        on_output: called with each stage's name and output.
+        on_clip: called with each stage's name and clip; latents are shown as `Stage.preview` does.
     Returns:
         The last stage's clip, or the preview of its latents: (len(seeds), frames, 3, height, width), about [-1, 1].
     Raises:
@@ -142,7 +140,8 @@ def run_stages(
         inputs = StageInputs(spec, prompt, negative, embeddings[key], seeds, output)
         with attention_kernel(settings):
             output = stage(inputs, lambda k, n, name=spec.name: on_step(name, k, n))  # type: ignore[misc]
-        on_output(spec.name, output)
+        if on_clip is not None:
+            on_clip(spec.name, as_clip(output, stage.preview))
     if output is None:
         raise ValueError("a cascade has at least one stage")
     return as_clip(output, stage.preview)

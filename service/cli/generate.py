@@ -25,7 +25,7 @@ from cascade.service.cli.progress import stage_bars
 from cascade.workers.settings import get_settings
 
 if TYPE_CHECKING:
-    from cascade.models.clip import Output
+    from cascade.models.clip import Clip
     from cascade.models.runtime.execution import Execution
 
 console = Console()
@@ -63,9 +63,8 @@ def generate(
     def execution(spec: AnyStageSpec) -> Execution:
         return settings.execution(cascade.name, spec.name)
 
-    def write_stage(stage: str, clip: Output) -> None:
-        if keep_stages:
-            files.extend(_write_renditions(clip, output.with_name(f"{output.stem}-{stage}")))
+    def write_stage(stage: str, clip: Clip) -> None:
+        files.extend(_write_renditions(clip, output.with_name(f"{output.stem}-{stage}")))
 
     with stage_bars() as bars:
         tasks = {spec.name: bars.add_task(spec.title, total=None, start=False) for spec in specs}
@@ -83,7 +82,7 @@ def generate(
                 execution,
                 negative_prompt,
                 on_step,
-                write_stage,
+                write_stage if keep_stages else None,
             )
         except ModelError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
@@ -93,7 +92,7 @@ def generate(
         console.print(file)
 
 
-def _write_renditions(clip: Output, path: Path) -> list[Path]:
+def _write_renditions(clip: Clip, path: Path) -> list[Path]:
     """Write a stage's video and contact sheet; `path` has no ending yet."""
     from cascade.models.media.renditions import renditions
 

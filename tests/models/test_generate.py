@@ -34,16 +34,16 @@ def first_two_stages(folder: Path, prompt: str = "a red circle", seeds: tuple[in
 
 @pytest.mark.slow
 def test_four_stages_give_29_frames_of_256_by_160(shapes_checkpoints: Path) -> None:
-    outputs: dict[str, Output] = {}
+    clips: dict[str, Clip] = {}
     steps: list[tuple[str, int, int]] = []
     last = cascade.load("shapes", checkpoints=shapes_checkpoints, execution=CPU).generate(
         "a red circle",
         seed=7,
         steps=FEW_STEPS,
         on_step=lambda *step: steps.append(step),
-        on_output=outputs.__setitem__,
+        on_clip=clips.__setitem__,
     )
-    shapes = {name: tuple(clip.frames.shape) for name, clip in outputs.items() if isinstance(clip, Clip)}
+    shapes = {name: tuple(clip.frames.shape) for name, clip in clips.items()}
     assert shapes == {
         "keyframes": (1, 8, 3, 20, 32),
         "interpolation": (1, 29, 3, 20, 32),
@@ -52,7 +52,7 @@ def test_four_stages_give_29_frames_of_256_by_160(shapes_checkpoints: Path) -> N
     }
     assert last.fps == 8
     assert torch.isfinite(last.frames).all()
-    assert last is outputs["expert-translation"]
+    assert last is clips["expert-translation"]
     # Super-resolution takes its step in each of four windows; of two steps at strength 0.3 one is left.
     assert [step for step in steps if step[1] == step[2]] == [
         ("keyframes", 2, 2),
@@ -150,6 +150,13 @@ def test_each_stage_is_handed_the_output_of_the_one_before(tmp_path: Path, runs:
     assert (second.previous.latents == 1).all()
     assert last.fps == 99  # latents at the end are shown by the stage's own preview
     assert [inputs.spec.name for inputs in runs[1]] == ["keyframes", "interpolation"]
+
+
+def test_latents_are_shown_by_the_preview_of_the_stage_that_made_them(tmp_path: Path, runs: Runs) -> None:
+    clips: dict[str, Clip] = {}
+    checkpoints = Checkpoints(tmp_path)
+    run_stages(SHAPES.stages[:2], "a cat", (7,), checkpoints, lambda _: CPU, on_clip=clips.__setitem__)
+    assert {name: clip.fps for name, clip in clips.items()} == {"keyframes": 99, "interpolation": 99}
 
 
 def test_a_prompt_is_encoded_once_for_all_stages_that_share_the_encoder(tmp_path: Path, runs: Runs) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cascade.models.checkpoints.files import SHIPPED, locate, verify
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.checkpoints.requirements import requirements
-from cascade.models.clip import Clip, Output
+from cascade.models.clip import Clip
 from cascade.models.families.registry import load_stage
 from cascade.models.families.shapes.analyser import agreement, analyse
 from cascade.models.families.shapes.captions import canonical_caption
@@ -79,9 +79,8 @@ def test_every_stage_shows_the_demos_prompt(tmp_path: Path) -> None:
     scene = Scene("circle", "red", "gray", "small", "moving right", 0.0, 0.5, 1.0)
     verdicts: dict[str, dict[str, bool]] = {}
 
-    def judge(stage: str, output: Output) -> None:
-        assert isinstance(output, Clip)
-        verdicts[stage] = agreement(analyse(output.frames[0].clamp(-1, 1)), scene)
+    def judge(stage: str, clip: Clip) -> None:
+        verdicts[stage] = agreement(analyse(clip.frames[0].clamp(-1, 1)), scene)
 
     run_stages(
         SHAPES.stages,
@@ -89,7 +88,7 @@ def test_every_stage_shows_the_demos_prompt(tmp_path: Path) -> None:
         (DEMO_SEED,),
         Checkpoints(tmp_path),
         lambda _: CPU,
-        on_output=judge,
+        on_clip=judge,
     )
     assert tuple(verdicts) == SHAPES.stage_names
     assert all(verdict["all_correct"] for verdict in verdicts.values()), verdicts
