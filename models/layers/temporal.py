@@ -5,6 +5,8 @@ All start as the identity: a freshly inflated image model gives every frame what
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -26,9 +28,9 @@ class TemporalLayer(nn.Module):
         """Mix the frames unless switched off: (batch·frames, channels, height, width) to the same."""
         return self.mix(hidden, num_frames) if self.enabled else hidden
 
+    @abstractmethod
     def mix(self, hidden: Tensor, num_frames: int) -> Tensor:
-        """(batch·frames, channels, height, width) to the same, frames mixed."""
-        raise NotImplementedError
+        """Mix the frames: (batch·frames, channels, height, width) to the same."""
 
 
 class TemporalConvolution(TemporalLayer):

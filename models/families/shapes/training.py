@@ -128,9 +128,7 @@ class SmallInterpolationTraining(InterpolationTraining):
             keyframes: its weights by name.
         """
         config = self.unet.config
-        pixels = (
-            3 * config.patch_size**2
-        )  # channels of the clip itself; those of the caption prior lie behind them
+        pixels = 3 * config.patch_size**2  # of the clip itself; the caption prior's channels lie behind them
         left = ("prior.", "unet.conv_out.") if config.residual else ("prior.",)
         super().start_from(
             {

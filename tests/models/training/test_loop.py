@@ -56,7 +56,9 @@ def test_a_run_that_was_cut_goes_on_to_the_bit(cut: int, accumulation: int, tmp_
     resumed = training(tmp_path / "cut", accumulation=accumulation)
     assert first + losses(resumed) == expected
     assert int(stage_of(resumed).count) == 8 * accumulation
-    results = [torch.load(tmp_path / name / "checkpoint" / "line.pt") for name in ("whole", "cut")]
+    results = [
+        torch.load(tmp_path / name / "checkpoint" / "line.pt", weights_only=True) for name in ("whole", "cut")
+    ]
     assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
     tables = [
         list(csv.reader((tmp_path / name / "loss.csv").read_text().splitlines())) for name in ("whole", "cut")
@@ -106,7 +108,7 @@ def test_the_result_is_the_average_and_the_run_keeps_its_weights(tmp_path: Path)
     finished = training(tmp_path)
     losses(finished)
     averages = torch.load(tmp_path / "state" / "ema.pt", weights_only=True)["shadow_params"]
-    result = torch.load(tmp_path / "checkpoint" / "line.pt")
+    result = torch.load(tmp_path / "checkpoint" / "line.pt", weights_only=True)
     assert result["weight"].item() == averages[0].half().item()
 
 

@@ -26,8 +26,8 @@ from cascade.models.families.shapes.random_checkpoints import (
     TEXT_WIDTH,
 )
 from cascade.models.families.shapes.unet import ShapesUNet, ShapesUNetConfig
-from cascade.models.layers.temporal import is_temporal
 from cascade.models.runtime.execution import Execution
+from tests.models.network_checks import check_begins_as_image_model, check_temporal_layers_mix_frames
 
 CPU = Execution(device="cpu")
 FLAT_KEYS = {
@@ -119,25 +119,11 @@ def test_a_fresh_residual_network_predicts_its_condition() -> None:
 def test_new_temporal_layers_leave_the_image_model_as_it_was() -> None:
     # Without a prior, which is of a whole clip: one frame alone has another.
     config = ShapesUNetConfig.around(PIXEL_UNET, patch_size=2, attention_across_space=(False, True))
-    network = ShapesUNet(config).eval()
-    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
-    with torch.inference_mode():
-        together = network(video, 500, text)
-        alone = torch.cat([network(video[:, :, f : f + 1], 500, text) for f in range(4)], dim=2)
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    check_begins_as_image_model(ShapesUNet(config), 3, TEXT_WIDTH)
 
 
 def test_trained_temporal_layers_mix_frames() -> None:
-    network = ShapesUNet(KEYFRAMES).eval()
-    for name, parameter in network.named_parameters():
-        if is_temporal(name):
-            torch.nn.init.normal_(parameter, std=0.05)
-    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
-    changed = video.clone()
-    changed[:, :, 3] += 1
-    with torch.inference_mode():
-        difference = (network(video, 500, text) - network(changed, 500, text)).abs()
-    assert difference[:, :, 0].max() > 1e-4
+    check_temporal_layers_mix_frames(ShapesUNet(KEYFRAMES), 3, TEXT_WIDTH)
 
 
 def test_a_written_network_is_read_back(tmp_path: Path) -> None:

@@ -8,58 +8,37 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from cascade.models.errors import CheckpointError
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
-from cascade.models.layers.temporal import is_temporal
 from tests.models.families.show1.small_configs import GOLDEN, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
+from tests.models.network_checks import (
+    check_begins_as_image_model,
+    check_outputs,
+    check_temporal_layers_mix_frames,
+    check_tensors,
+)
 
 
 @pytest.mark.parametrize("name", ["keyframes", "interpolation"])
 def test_every_published_tensor_has_its_place(name: str) -> None:
-    manifest = json.loads((GOLDEN / f"manifest_{name}.json").read_text())
-    with torch.device("meta"):
-        network = PixelVideoUNet.from_config(manifest["config"])
-    assert {k: list(v.shape) for k, v in network.state_dict().items()} == manifest["tensors"]
-    assert sum(p.numel() for p in network.parameters()) == manifest["parameters"]
+    check_tensors(PixelVideoUNet, GOLDEN / f"manifest_{name}.json")
 
 
 @pytest.mark.parametrize("learning", [False, True])
 def test_outputs_agree_with_the_published_code(learning: bool) -> None:
-    folder = GOLDEN / "keyframes_unet"
-    network = PixelVideoUNet.from_config(json.loads((folder / "config.json").read_text())).eval()
-    network.load_state_dict(load_file(folder / "weights.safetensors"))
-    inputs = load_file(folder / "inputs.safetensors")
-    expected = load_file(folder / "outputs.safetensors")["sample"]
-    with torch.inference_mode(mode=not learning):
-        output = network(inputs["sample"], inputs["timestep"], inputs["encoder_hidden_states"])
-    error = ((output - expected).abs().max() / expected.abs().max()).item()
-    assert error < 1e-4, f"relative error {error:.1e}"
+    check_outputs(PixelVideoUNet, GOLDEN / "keyframes_unet", learning=learning)
 
 
 @pytest.mark.parametrize("transformer_in", [False, True])
 def test_new_temporal_layers_leave_the_image_model_as_it_was(transformer_in: bool) -> None:
-    network = PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=transformer_in)).eval()
-    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
-    with torch.inference_mode():
-        together = network(video, 500, text)
-        alone = torch.cat([network(video[:, :, f : f + 1], 500, text) for f in range(4)], dim=2)
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    network = PixelVideoUNet(replace(KEYFRAMES, transfromer_in_opt=transformer_in))
+    check_begins_as_image_model(network, 3, TEXT_WIDTH)
 
 
 def test_trained_temporal_layers_mix_frames() -> None:
-    network = PixelVideoUNet(KEYFRAMES).eval()
-    for name, parameter in network.named_parameters():
-        if is_temporal(name):
-            torch.nn.init.normal_(parameter, std=0.05)
-    video, text = torch.randn(1, 3, 4, 8, 12), torch.randn(1, 5, TEXT_WIDTH)
-    changed = video.clone()
-    changed[:, :, 3] += 1
-    with torch.inference_mode():
-        difference = (network(video, 500, text) - network(changed, 500, text)).abs()
-    assert difference[:, :, 0].max() > 1e-4
+    check_temporal_layers_mix_frames(PixelVideoUNet(KEYFRAMES), 3, TEXT_WIDTH)
 
 
 @pytest.mark.parametrize(
