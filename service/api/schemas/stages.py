@@ -10,4 +10,4 @@ class NamedStage(BaseModel):
 
     name: str
     title: str
-    kind: str = Field(deprecated=True, description="The same as `name`.")
+    kind: str = Field(deprecated="`kind` is the stage's `name`; use that", description="The same as `name`.")
