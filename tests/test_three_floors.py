@@ -110,7 +110,7 @@ def loaded(*modules: str) -> list[str]:
         "cascade.service.client",
         "cascade.service.cli.main",
         "cascade.workers.job_queue",
-        "cascade.workers.recovery",
+        "cascade.workers.reconciler",
         "cascade.workers.housekeeper",
         "cascade.models.presets.table",
         "cascade.models.families.registry",

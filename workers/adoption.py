@@ -1,25 +1,22 @@
-"""Adoption: open jobs with a record of version 1 move to the queues of this version.
+"""Adoption: open jobs that an earlier version of Cascade left move to the queues of this version.
 
-Version 1 had one queue per kind of stage, which all presets shared, and one round of turns. A new queue's name always
-has a preset in it, so the names of stages alone are keys of version 1.
+Version 1 had one queue per kind of stage, which all presets shared, and one round of turns; a new queue's name always
+has a preset in it, so the names of stages alone are keys of version 1. Until 0.2 no job waited in a line of ours.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Self
 
 from cascade.models.presets.table import PRESETS
 from cascade.workers.errors import IllegalTransition, JobNotFound, UnreadableRecord
-from cascade.workers.jobs.admission import Admission
 from cascade.workers.jobs.record import Job, StageStatus
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.jobs.transitions import hand_back_stage
-from cascade.workers.keys import LEASE_HOLDERS, LEASES, VERSION_1, VERSION_1_WAITING
+from cascade.workers.keys import EARLIER_ACTIVE, EARLIER_WAITING, LEASE_HOLDERS, LEASES, VERSION_1
 from cascade.workers.logs import logging_job
-from cascade.workers.queue.stage_queue import StageQueue
 from cascade.workers.redis_client import RedisClient
 from cascade.workers.servers import Servers
 
@@ -32,59 +29,49 @@ class Adoption:
 
     redis: RedisClient
     jobs: JobStore
-    queue: StageQueue
-    admission: Admission
 
     @classmethod
     def of(cls, servers: Servers) -> Self:
         """Build it over a process's connections."""
-        return cls(
-            redis=servers.redis,
-            jobs=JobStore(servers.redis, servers.settings),
-            queue=StageQueue.of(servers),
-            admission=Admission(servers.redis, servers.settings),
-        )
+        return cls(servers.redis, JobStore(servers.redis, servers.settings))
 
     def adopt(self) -> int:
-        """Move all open jobs of version 1, oldest first, and empty what that version had; return how many moved.
+        """Move all open jobs of earlier versions, and empty what those had; return how many moved.
 
-        The workers of version 1 must have stopped.
+        The workers of earlier versions must have stopped. The reconciler sends the wake-ups.
         """
-        jobs = []
-        for job_id in self.admission.active():
+        adopted = 0
+        for member in self.redis.smembers(EARLIER_ACTIVE):
+            job_id = member.decode()
             with logging_job(job_id):
-                jobs += self._outdated(job_id)
-        for job in sorted(jobs, key=lambda job: job.created_at):
-            with logging_job(job.id):
-                self._adopt(job)
+                adopted += self._adopt(job_id)
+            self.redis.srem(EARLIER_ACTIVE, job_id)
         self._empty()
-        return len(jobs)
+        return adopted
 
-    def _outdated(self, job_id: str) -> list[Job]:
+    def _adopt(self, job_id: str) -> bool:
         try:
-            job = self.jobs.get(job_id) if self.jobs.version(job_id) == 1 else None
+            if self.jobs.version(job_id) == 1:
+                self.jobs.update(job_id, _handed_back, version=1)
+            job = self.jobs.restore(job_id)
         except UnreadableRecord as error:
             logger.error("the job is refused, and deleted with other ended jobs: %s", error)  # noqa: TRY400
-            self.jobs.refuse(job_id, time.time())
-            return []
-        return [] if job is None or job.open_stage is None else [job]
-
-    def _adopt(self, job: Job) -> None:
-        stage = job.open_stage
-        assert stage is not None
-        # Queued first: a record that is written before could be left without a message. Where a worker is faster than
-        # the change of the record, it has written this version already, and the change is refused.
-        self.queue.put(job, stage)
-        try:
-            self.jobs.update(job.id, lambda job: _handed_back(job, stage), version=1)
+            self.jobs.refuse(job_id)
+            return False
         except (JobNotFound, IllegalTransition) as reason:
-            logger.info("the record is not changed: %s", reason)
-        logger.info("stage %s is adopted into %s", stage, job.queue(stage))
+            logger.info("the job is left as it is: %s", reason)
+            return False
+        if job is None or job.open_stage is None:
+            return False
+        logger.info("stage %s is adopted into %s", job.open_stage, job.queue(job.open_stage))
+        return True
 
     def _empty(self) -> None:
         names = dict.fromkeys(name for preset in PRESETS.values() for name in preset.stage_names)
-        waiting = self.redis.scan_iter(match=VERSION_1_WAITING, count=1000)
-        self.redis.delete(*names, *VERSION_1, *waiting)
+        earlier = [
+            key for pattern in EARLIER_WAITING for key in self.redis.scan_iter(match=pattern, count=1000)
+        ]
+        self.redis.delete(*names, *VERSION_1, *earlier)
         leases = [member.decode() for member in self.redis.zrange(LEASES, 0, -1)]
         old = [member for member in leases if member.split("/", 1)[1] in names]
         if old:
@@ -92,5 +79,8 @@ class Adoption:
             self.redis.hdel(LEASE_HOLDERS, *old)
 
 
-def _handed_back(job: Job, stage: str) -> Job:
-    return hand_back_stage(job, stage) if job.stage(stage).status is StageStatus.IN_PROGRESS else job
+def _handed_back(job: Job) -> Job:
+    stage = job.open_stage
+    if stage is None or job.stage(stage).status is not StageStatus.IN_PROGRESS:
+        return job
+    return hand_back_stage(job, stage)

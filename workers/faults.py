@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from cascade.models.errors import ModelError
@@ -16,12 +18,12 @@ from cascade.workers.errors import (
     UnreadableRecord,
     WorkerStopping,
 )
-from cascade.workers.jobs.dead_letters import DeadLetters, give_up
-from cascade.workers.jobs.record import Failure
-from cascade.workers.jobs.store import JobStore
-from cascade.workers.jobs.transitions import hand_back_stage, requeue_stage, rewind
-from cascade.workers.queue.lease import Lease, Leases
-from cascade.workers.queue.stage_queue import StageQueue
+from cascade.workers.jobs.record import Failure, Job
+from cascade.workers.jobs.store import JobStore, new_write
+from cascade.workers.jobs.transitions import fail, hand_back_stage, requeue_stage, rewind
+from cascade.workers.outages import MAX_PAUSE_S, Patience, outage
+from cascade.workers.queue.lease import Lease
+from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from cascade.workers.storage.artifacts import ArtifactStore, stage_key
@@ -34,10 +36,8 @@ class Faults:
     """Settles faults. What ends a job is decided by types of ours; whatever a library raises is tried again."""
 
     jobs: JobStore
-    queue: StageQueue
-    leases: Leases
+    wake_ups: WakeUps
     artifacts: ArtifactStore
-    dead_letters: DeadLetters
     settings: Settings
 
     @classmethod
@@ -45,71 +45,81 @@ class Faults:
         """Build it over a process's connections."""
         return cls(
             jobs=JobStore(servers.redis, servers.settings),
-            queue=StageQueue.of(servers),
-            leases=Leases(servers.redis, servers.settings.lease_s),
+            wake_ups=WakeUps.of(servers),
             artifacts=ArtifactStore.of(servers),
-            dead_letters=DeadLetters(servers.redis),
             settings=servers.settings,
         )
 
-    def settle(self, lease: Lease, stage: str, error: Exception) -> None:
-        """Write into the job's record what `error` means for it, and queue what is to be done about it."""
+    def settle(self, lease: Lease, stage: str, error: Exception, patience: Patience) -> None:
+        """Write into the job's record what `error` means for it, and so into its queue what is to be done about it.
+
+        While Redis is away this waits; a worker that has to stop meanwhile leaves its stage to recovery.
+        """
         try:
-            self._settle(lease, stage, error)
+            self._settle(lease, stage, error, patience)
         except JobNotFound:
-            self.artifacts.delete_job(lease.job_id)
+            patience(lambda: self.artifacts.delete_job(lease.job_id))
             logger.info("the job was deleted")
         except IllegalTransition as reason:
             logger.info("stage %s stops: %s", stage, reason)
         except UnreadableRecord as reason:
             logger.error("stage %s leaves the job as it is: %s", stage, reason)  # noqa: TRY400
 
-    def _settle(self, lease: Lease, stage: str, error: Exception) -> None:
+    def _settle(self, lease: Lease, stage: str, error: Exception, patience: Patience) -> None:
         match error:
             case JobNotFound() | IllegalTransition() | UnreadableRecord():
                 raise error
             case LeaseLost():
                 logger.warning("stage %s was taken over by another worker", stage)
             case WorkerStopping():
-                self.jobs.update(lease.job_id, lambda job: hand_back_stage(job, stage))
-                self.leases.release_later(lease, 0)
+                self._update(lease, patience, partial(hand_back_stage, stage=stage))
                 logger.info("stage %s is handed back", stage)
             case ArtifactLost():
-                self._rewind(lease.job_id, stage, error)
+                self._rewind(lease, stage, error, patience)
             case ModelError() | Permanent():
                 logger.error("stage %s failed", stage, exc_info=error)
-                self._give_up(lease.job_id, Failure("stage_failed", str(error), stage))
+                self._give_up(lease, Failure("stage_failed", str(error), stage), patience)
+            case _ if (what := outage(error)) is not None:
+                logger.warning("stage %s is handed back: %s is away: %s", stage, what, error)
+                retry_at = patience(self.jobs.now) + MAX_PAUSE_S
+                self._update(lease, patience, partial(hand_back_stage, stage=stage, retry_at=retry_at))
             case _:
                 logger.error("stage %s hit a fault", stage, exc_info=error)
-                self._retry(lease, stage, error)
+                self._retry(lease, stage, error, patience)
 
-    def _rewind(self, job_id: str, stage: str, error: ArtifactLost) -> None:
+    def _rewind(self, lease: Lease, stage: str, error: ArtifactLost, patience: Patience) -> None:
         """Queue the stage that made a lost input again, unless it has used up its attempts."""
-        job = self.jobs.get(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
+        job = self._job(lease, patience)
         maker = job.previous_stage(stage) or stage
         record = job.stage(maker)
         if record.reused or record.attempts >= self.settings.max_attempts:
-            self._give_up(job_id, Failure("artifact_lost", str(error), stage))
+            self._give_up(lease, Failure("artifact_lost", str(error), stage), patience)
             return
         logger.warning("stage %s runs again: %s", maker, error)
-        self.artifacts.unmark(stage_key(job, maker))
-        self.jobs.update(job_id, lambda current: rewind(current, maker))
-        self.queue.put_back(job_id, job.queue(maker))
+        patience(lambda: self.artifacts.unmark(stage_key(job, maker)))
+        self._update(lease, patience, partial(rewind, stage=maker))
 
-    def _retry(self, lease: Lease, stage: str, error: Exception) -> None:
+    def _retry(self, lease: Lease, stage: str, error: Exception, patience: Patience) -> None:
         """Try again later, ever later; give up after the last attempt."""
-        job = self.jobs.get(lease.job_id)
-        if job is None:
-            raise JobNotFound(lease.job_id)
-        attempts = job.stage(stage).attempts
+        attempts = self._job(lease, patience).stage(stage).attempts
         if attempts >= self.settings.max_attempts:
             reason = f"{type(error).__name__}: {error} (after {attempts} attempts)"
-            self._give_up(lease.job_id, Failure("retries_exhausted", reason, stage))
+            self._give_up(lease, Failure("retries_exhausted", reason, stage), patience)
             return
-        self.jobs.update(lease.job_id, lambda current: requeue_stage(current, stage))
-        self.leases.release_later(lease, self.settings.retry_backoff_s * 2 ** (attempts - 1))
+        retry_at = patience(self.jobs.now) + self.settings.retry_backoff_s * 2 ** (attempts - 1)
+        self._update(lease, patience, partial(requeue_stage, stage=stage, retry_at=retry_at))
 
-    def _give_up(self, job_id: str, failure: Failure) -> None:
-        give_up(job_id, failure, self.jobs, self.dead_letters)
+    def _give_up(self, lease: Lease, failure: Failure, patience: Patience) -> None:
+        now = patience(self.jobs.now)
+        self._update(lease, patience, partial(fail, failure=failure, now=now))
+
+    def _job(self, lease: Lease, patience: Patience) -> Job:
+        job = patience(lambda: self.jobs.get(lease.job_id))
+        if job is None:
+            raise JobNotFound(lease.job_id)
+        return job
+
+    def _update(self, lease: Lease, patience: Patience, change: Callable[[Job], Job]) -> None:
+        write = new_write()
+        job = patience(lambda: self.jobs.update(lease.job_id, change, write=write))
+        self.wake_ups.send_for(job)

@@ -1,17 +1,18 @@
 """The one task body of all stages.
 
-Take the lease; if the stage's output is stored already, skip; fetch the inputs and verify them; run; store the
-output and its renditions; record; queue the next stage; release. Every step may be repeated: keys are deterministic,
-so a task that is delivered again costs time, never correctness.
+Take the stage whose turn it is with its lease; if its output is stored already, skip; fetch the inputs and verify them;
+run; store the output and its renditions; record, which lets the next stage wait. Every step may be repeated: keys are
+deterministic, so a stage that is taken again costs time, never correctness. While a server of ours is away, the steps
+wait for it.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -26,17 +27,19 @@ from cascade.models.runtime.device import attention_kernel, measure_usage
 from cascade.models.runtime.execution import Execution
 from cascade.models.scoring import get_scorer
 from cascade.models.stage import AnyStage, StageInputs
-from cascade.workers.errors import ArtifactLost
+from cascade.workers.errors import ArtifactLost, LeaseLost, OutageTooLong, WorkerStopping
 from cascade.workers.faults import Faults
-from cascade.workers.jobs.record import Artifact, Draft, Job, StageOutput, StageStatus
-from cascade.workers.jobs.store import JobStore
+from cascade.workers.jobs.record import Artifact, Draft, Job, StageOutput
+from cascade.workers.jobs.store import JobStore, new_write
 from cascade.workers.jobs.transitions import complete_stage, start_stage
 from cascade.workers.logs import logging_job
+from cascade.workers.outages import Patience, outage
 from cascade.workers.progress import Progress
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.lease import Lease, Leases
 from cascade.workers.queue.queues import stage_of
-from cascade.workers.queue.stage_queue import StageQueue
+from cascade.workers.queue.waiting import WaitingStages
+from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.storage.artifacts import ArtifactStore, prompt_key, stage_key
 from cascade.workers.storage.motions import Motions
@@ -63,7 +66,8 @@ class StageTask:
     """
 
     jobs: JobStore
-    queue: StageQueue
+    waiting: WaitingStages
+    wake_ups: WakeUps
     leases: Leases
     artifacts: ArtifactStore
     motions: Motions
@@ -71,6 +75,7 @@ class StageTask:
     heartbeat: Heartbeat
     load: LoadStage
     time_limit_s: float
+    outage_limit_s: float
     drain_by: float | None = None
 
     @classmethod
@@ -78,7 +83,8 @@ class StageTask:
         """Build it over a process's connections."""
         return cls(
             jobs=JobStore(servers.redis, servers.settings),
-            queue=StageQueue.of(servers),
+            waiting=WaitingStages(servers.redis, servers.settings.lease_s),
+            wake_ups=WakeUps.of(servers),
             leases=Leases(servers.redis, servers.settings.lease_s),
             artifacts=ArtifactStore.of(servers),
             motions=Motions.of(servers),
@@ -86,69 +92,93 @@ class StageTask:
             heartbeat=heartbeat,
             load=load,
             time_limit_s=servers.settings.stage_time_limit_s,
+            outage_limit_s=servers.settings.outage_limit_h * 3600,
         )
 
-    def run(self, job_id: str | None, queue: str) -> None:
-        """Run a queue's stage of a job, whatever state the job is in; without a job, of the one whose turn it is."""
-        job_id = job_id or self.queue.take(queue)
-        if job_id is None:
+    def run(self) -> None:
+        """Run the stage of this worker's queues whose turn it is, if one waits."""
+        worker = self.heartbeat.worker
+        owner = f"{worker.name}-{time.monotonic_ns()}"
+        try:
+            lease = None if self._stops() else self.waiting.take(worker.queues, owner)
+        except Exception as error:
+            if outage(error) is None:
+                raise
+            logger.warning("what waits is taken when Redis is back: %s", error)
             return
-        with logging_job(job_id):
-            owner = f"{self.heartbeat.worker.name}-{threading.get_ident()}-{time.monotonic_ns()}"
-            lease = self.leases.take(job_id, queue, owner)
-            if lease is None:
-                logger.info("%s is run by another worker", queue)
-                return
-            self.heartbeat.set("busy", job_id)
+        if lease is None:
+            return
+        with logging_job(lease.job_id):
+            self.heartbeat.set("busy", lease.job_id)
             try:
-                with self.leases.renewing(lease):
-                    self._run_leased(lease)
+                self._run_leased(lease)
             finally:
                 self.heartbeat.set("ready")
 
     def _run_leased(self, lease: Lease) -> None:
         stage = stage_of(lease.queue)[1].name
+        patience = Patience(self.jobs, lease, stage, self._must_stop, self.outage_limit_s)
+        with self.leases.renewing(lease):
+            try:
+                self._run(lease, stage, patience)
+            except Exception as error:
+                torch.cuda.empty_cache()
+                self._settle(lease, stage, error, patience)
+        self._release(lease)
+
+    def _settle(self, lease: Lease, stage: str, error: Exception, patience: Patience) -> None:
         try:
-            self._run(lease, stage)
+            self.faults.settle(lease, stage, error, patience)
+        except (LeaseLost, WorkerStopping, OutageTooLong) as reason:
+            logger.warning("stage %s is left to recovery: %s", stage, reason)
+
+    def _release(self, lease: Lease) -> None:
+        """Give up the lease of a stage that needed nothing; of others, their record's last change did."""
+        try:
+            self.leases.release(lease)
         except Exception as error:
-            torch.cuda.empty_cache()
-            self.faults.settle(lease, stage, error)
-        self.leases.release(lease)
+            if outage(error) is None:
+                raise
+            logger.info("a lease is left to run out: %s", error)
 
-    def _run(self, lease: Lease, stage: str) -> None:
+    def _run(self, lease: Lease, stage: str, patience: Patience) -> None:
         job_id = lease.job_id
-        job = self.jobs.get(job_id)
-        if job is None or job.status.final:
+        job = patience(lambda: self.jobs.get(job_id))
+        if job is None or job.open_stage != stage:
             return
-        if job.stage(stage).status is not StageStatus.COMPLETED:
-            worker = self.heartbeat.worker.name
-            job = self.jobs.update(job_id, lambda job: start_stage(job, stage, worker, time.time()))
-            key = stage_key(job, stage)
-            output = self.artifacts.done_output(key)
-            if output is None:
-                output = self._compute(job, stage, key, lease)
-                self.artifacts.mark_done(job_id, key, output)
-            job = self.jobs.update(job_id, lambda job: complete_stage(job, stage, output, time.time()))
-        following = job.next_stage(stage)
-        if following is not None and job.stage(following).status is StageStatus.QUEUED:
-            self.queue.put(job, following)
+        now = patience(self.jobs.now)
+        started = partial(start_stage, stage=stage, worker=self.heartbeat.worker.name, now=now)
+        job = self._update(job_id, started, patience)
+        patience.noted = job.stage(stage).waiting_for is not None
+        key = stage_key(job, stage)
+        output = patience(lambda: self.artifacts.done_output(key))
+        if output is None:
+            output = self._compute(job, stage, key, lease, patience)
+            patience(lambda: self.artifacts.mark_done(job_id, key, output))
+        now = patience(self.jobs.now)
+        job = self._update(job_id, partial(complete_stage, stage=stage, output=output, now=now), patience)
+        self.wake_ups.send_for(job)
 
-    def _compute(self, job: Job, stage: str, key: str, lease: Lease) -> StageOutput:
+    def _update(self, job_id: str, change: Callable[[Job], Job], patience: Patience) -> Job:
+        write = new_write()
+        return patience(lambda: self.jobs.update(job_id, change, write=write))
+
+    def _compute(self, job: Job, stage: str, key: str, lease: Lease, patience: Patience) -> StageOutput:
         """Run the stage and store its output, or several drafts of which the best is chosen."""
         spec = job.spec(stage)
         loaded, execution = self.load(lease.queue, spec)
-        inputs = self._inputs(job, loaded, spec)
+        inputs = patience(lambda: self._inputs(job, loaded, spec))
         progress = Progress(self.jobs, lease, stage, self._must_stop, self.time_limit_s)
         with measure_usage(execution) as usage, attention_kernel(execution):
-            output = loaded(inputs, progress)
+            output = loaded.run(inputs, progress)
         if len(inputs.seeds) == 1:
-            artifact, files = self._store(job.id, key, output, loaded)
+            artifact, files = self._store(job.id, key, output, loaded, patience)
             return StageOutput(artifact, files, usage.gpu_s, usage.peak_memory_bytes)
         score = get_scorer(get_preset(job.request.preset).scorer)
         videos: tuple[Output, ...] = output.split()
         scores = score(as_clip(output, loaded.preview), job.request.prompt)
         drafts = tuple(
-            Draft(seed, value, *self._store(job.id, f"{key}-{index}", video, loaded))
+            Draft(seed, value, *self._store(job.id, f"{key}-{index}", video, loaded, patience))
             for index, (seed, value, video) in enumerate(zip(inputs.seeds, scores, videos, strict=True))
         )
         chosen = scores.index(max(scores))
@@ -157,10 +187,11 @@ class StageTask:
         return StageOutput(best.artifact, best.files, usage.gpu_s, usage.peak_memory_bytes, drafts, chosen)
 
     def _store(
-        self, job_id: str, key: str, output: Output, stage: AnyStage
+        self, job_id: str, key: str, output: Output, stage: AnyStage, patience: Patience
     ) -> tuple[Artifact, dict[str, Artifact]]:
         """Store one video for the next stage, and as files for people."""
-        return self.artifacts.put_all(job_id, key, pack_output(output), renditions(output, stage.preview))
+        tensors, files = pack_output(output), renditions(output, stage.preview)
+        return patience(lambda: self.artifacts.put_all(job_id, key, tensors, files))
 
     def _inputs(self, job: Job, stage: AnyStage, spec: AnyStageSpec) -> StageInputs[Any]:
         request = job.request
@@ -201,6 +232,9 @@ class StageTask:
             self.motions.content(job.request.motion)
         )
         return tensors
+
+    def _stops(self) -> bool:
+        return self.drain_by is not None
 
     def _must_stop(self) -> bool:
         return self.drain_by is not None and time.monotonic() > self.drain_by

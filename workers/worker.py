@@ -15,11 +15,12 @@ from cascade.models.presets.spec import AnyStageSpec
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import AnyStage
 from cascade.workers.errors import UnknownQueue
+from cascade.workers.idle_watch import IdleWatch
 from cascade.workers.logs import configure_logging
-from cascade.workers.queue.celery_app import RUN_STAGE
+from cascade.workers.queue.celery_app import RUN_NEXT
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.queues import check_queues, stage_of
-from cascade.workers.recovery import Recovery, RecoveryLoop
+from cascade.workers.reconciler import Reconciler, ReconcilerLoop
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings, get_settings
 from cascade.workers.stage_task import StageTask
@@ -86,11 +87,12 @@ def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
     heartbeat = Heartbeat(servers.redis, queues)
     heartbeat.start()
     task = StageTask.of(servers, heartbeat, LoadedStages(queues, settings).get)
-    recovery = RecoveryLoop(Recovery.of(servers), settings.lease_s)
+    reconciler = ReconcilerLoop(Reconciler.of(servers), settings.lease_s)
+    watch = IdleWatch(servers.redis, heartbeat)
 
-    @servers.celery.task(name=RUN_STAGE)
-    def run_stage(job_id: str | None, queue: str) -> None:
-        task.run(job_id, queue)
+    @servers.celery.task(name=RUN_NEXT)
+    def run_next() -> None:
+        task.run()
 
     def on_ready(**_: object) -> None:
         heartbeat.set("ready")
@@ -101,7 +103,8 @@ def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
 
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_stopping, weak=False)
-    recovery.start()
+    reconciler.start()
+    watch.start()
     try:
         servers.celery.Worker(
             hostname=heartbeat.worker.name,
@@ -114,7 +117,8 @@ def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
             without_heartbeat=True,
         ).start()
     finally:
-        recovery.stop()
+        watch.stop()
+        reconciler.stop()
         heartbeat.stop()
 
 

@@ -1,92 +1,67 @@
-"""Idempotency keys: the same request sent twice makes one job, also when both come at the same moment."""
+"""Idempotency keys: the same request sent twice is carried out once, also when both come at the same moment."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Annotated
 
-from cascade.workers.errors import JobNotFound
-from cascade.workers.job_queue import JobQueue, new_id
-from cascade.workers.jobs.record import Job, JobRequest
+from fastapi import Header
+
+from cascade.workers.errors import AlreadyClaimed, JobNotFound
+from cascade.workers.jobs.claim import Claim, Claimed
+from cascade.workers.jobs.record import Job
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.keys import idempotency_key
-from cascade.workers.redis_client import RedisClient
 
-LIFETIME_S = 86_400
-MAX_WAIT_S = 3.0
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="The same key and request are carried out once in 24 h; later ones get the same video.",
+    ),
+]
 
 
 class IdempotencyConflict(Exception):
     """The key was used with another request."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A key's claim: the job that it stands for, and whether this caller has to submit it."""
+def carry_out_once(
+    act: Callable[[Claim | None], Job], jobs: JobStore, project: str, key: str | None, request: str
+) -> Job:
+    """Carry a request out, unless it came with the same key within 24 hours: then return that one's job as it is.
 
-    job_id: str
-    first: bool
-
-
-class IdempotencyKeys:
-    """Claims by project, held for 24 hours."""
-
-    def __init__(self, redis: RedisClient) -> None:
-        self.redis = redis
-
-    def claim(self, project: str, key: str, request: str, job_id: str) -> Claim:
-        """Claim `key` for the job `job_id`, or find the job that has it.
-
-        Raises:
-            IdempotencyConflict: the key has another request's job.
-        """
-        digest = hashlib.sha256(request.encode()).hexdigest()
-        name, value = _redis_key(project, key), json.dumps({"request": digest, "job": job_id})
-        if self.redis.set(name, value, nx=True, ex=LIFETIME_S):
-            return Claim(job_id, first=True)
-        stored = self.redis.get(name)
-        if stored is None:
-            return self.claim(project, key, request, job_id)
-        claim = json.loads(stored)
-        if claim["request"] != digest:
-            raise IdempotencyConflict(f'Idempotency-Key "{key}" was used with another request')
-        return Claim(claim["job"], first=False)
-
-    def release(self, project: str, key: str) -> None:
-        """Free the key, so that the request can be sent again."""
-        self.redis.delete(_redis_key(project, key))
-
-
-def submit_once(queue: JobQueue, request: JobRequest, project: str, key: str, body: str) -> Job:
-    """Submit a job, unless `key` came with the same `body` within 24 hours: then return that job.
-
+    Args:
+        act: writes the claim that it is given in the same transaction as what it does.
+        key: None carries the request out in any case.
+        request: its words; two requests are the same if these are.
     Raises:
-        InvalidParameter, QueueFull, QuotaExceeded.
-        IdempotencyConflict: the key came with another body.
-        JobNotFound: the key's job was deleted, or is not there yet.
+        IdempotencyConflict: the key came with another request.
+        JobNotFound: the key's job was deleted.
+        Exception: what `act` raises; the key is free then.
     """
-    keys = IdempotencyKeys(queue.jobs.redis)
-    claim = keys.claim(project, key, body, new_id())
-    if not claim.first:
-        return _wait_for(claim.job_id, queue.jobs)
-    try:
-        return queue.submit(request, project, claim.job_id)
-    except BaseException:
-        keys.release(project, key)
-        raise
+    if key is None:
+        return act(None)
+    claim = Claim(idempotency_key(project, _digest(key)), _digest(request))
+    claimed = jobs.claimed(claim)
+    if claimed is None:
+        try:
+            return act(claim)
+        except AlreadyClaimed as error:  # by another at the same moment
+            claimed = error.claimed
+    return _claimed_job(claimed, claim, key, jobs)
 
 
-def _wait_for(job_id: str, jobs: JobStore) -> Job:
-    """Wait for a job that another request is submitting at this moment."""
-    deadline = time.monotonic() + MAX_WAIT_S
-    while (job := jobs.get(job_id)) is None:
-        if time.monotonic() > deadline:
-            raise JobNotFound(job_id)
-        time.sleep(0.02)
+def _claimed_job(claimed: Claimed, claim: Claim, key: str, jobs: JobStore) -> Job:
+    if claimed.request != claim.request:
+        raise IdempotencyConflict(f'Idempotency-Key "{key}" was used with another request')
+    job = jobs.get(claimed.job_id)
+    if job is None:
+        raise JobNotFound(claimed.job_id)
     return job
 
 
-def _redis_key(project: str, key: str) -> str:
-    return idempotency_key(project, hashlib.sha256(key.encode()).hexdigest())
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,8 +7,8 @@ import pytest
 from cascade.workers.jobs.dead_letters import DeadLetters
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.queue.lease import Leases
-from cascade.workers.queue.stage_queue import StageQueue
-from cascade.workers.recovery import Recovery
+from cascade.workers.queue.waiting import WaitingStages
+from cascade.workers.reconciler import Reconciler
 from cascade.workers.servers import Servers
 from cascade.workers.storage.artifacts import ArtifactStore
 
@@ -19,8 +19,8 @@ def jobs(connected: Servers) -> JobStore:
 
 
 @pytest.fixture
-def stage_queue(connected: Servers) -> StageQueue:
-    return StageQueue.of(connected)
+def waiting(connected: Servers) -> WaitingStages:
+    return WaitingStages(connected.redis, connected.settings.lease_s)
 
 
 @pytest.fixture
@@ -39,5 +39,5 @@ def dead_letters(connected: Servers) -> DeadLetters:
 
 
 @pytest.fixture
-def recovery(connected: Servers) -> Recovery:
-    return Recovery.of(connected)
+def reconciler(connected: Servers) -> Reconciler:
+    return Reconciler.of(connected)

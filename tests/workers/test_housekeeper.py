@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from cascade.workers.job_queue import JobQueue
-from cascade.workers.keys import ACTIVE, JOBS_DUE, job_key
+from cascade.workers.keys import EARLIER_ACTIVE, JOBS_DUE, job_key
 from cascade.workers.settings import Settings
 from tests.workers.examples import REQUEST
 
@@ -23,7 +23,7 @@ def test_it_adopts_old_jobs_deletes_expired_ones_and_stops(job_queue: JobQueue, 
     assert settings.s3_secret_key is not None
     redis = job_queue.jobs.redis
     redis.set(job_key("video_queued"), json.dumps(RECORDS["queued"]))
-    redis.sadd(ACTIVE, "video_queued")
+    redis.sadd(EARLIER_ACTIVE, "video_queued")
     expired = job_queue.submit(REQUEST).id
     job_queue.cancel(expired)
     redis.zadd(JOBS_DUE, {expired: 0})
@@ -44,4 +44,6 @@ def test_it_adopts_old_jobs_deletes_expired_ones_and_stops(job_queue: JobQueue, 
         _, log = housekeeper.communicate(timeout=20)
     assert housekeeper.returncode == 0
     assert "[video_queued]: stage keyframes is adopted into shapes.keyframes" in log
-    assert job_queue.queue.take("shapes.keyframes") in (expired, "video_queued")
+    lease = job_queue.waiting.take(("shapes.keyframes",), "worker")
+    assert lease is not None
+    assert lease.job_id == "video_queued"

@@ -13,7 +13,6 @@ from cascade.workers.settings import Settings
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"visibility_timeout_s": 3600}, "CASCADE_VISIBILITY_TIMEOUT_S"),
         ({"presets": "shapes,dreams"}, "unknown presets"),
         ({"port": 70000}, "port"),
         ({"stage_execution": {"upscaling": {}}}, 'unknown stage "upscaling"; choose from shapes.keyframes'),

@@ -12,7 +12,7 @@ from typing import Any
 
 from cascade.workers.jobs.record import Job, JobStatus, StageRecord, StageStatus
 from cascade.workers.keys import NEWS, events_key
-from cascade.workers.redis_client import RedisClient
+from cascade.workers.transaction import Transaction
 
 MAX_NEWS = 10_000
 MAX_EVENTS = 5_000
@@ -53,17 +53,18 @@ def _stage_events(before: StageRecord, after: StageRecord) -> Iterator[Event]:
         yield Event("stage.progress", stage | {"step": after.step, "steps": after.steps})
 
 
-def publish(pipe: RedisClient, before: Job | None, after: Job) -> None:
+def publish(transaction: Transaction, before: Job | None, after: Job) -> None:
     """Add the events of a change to a transaction."""
     events = list(events_between(before, after))
+    key = events_key(after.id)
     for event in events:
-        fields = {"type": event.type, "data": json.dumps(event.data)}
-        pipe.xadd(events_key(after.id), fields, maxlen=MAX_EVENTS)
+        fields = ("type", event.type, "data", json.dumps(event.data))
+        transaction.add("XADD", key, "MAXLEN", "~", MAX_EVENTS, "*", *fields)
     if events:
-        pipe.expire(events_key(after.id), EVENTS_TTL_S)
-        announce(pipe, after.id)
+        transaction.add("EXPIRE", key, EVENTS_TTL_S)
+        announce(transaction, after.id)
 
 
-def announce(pipe: RedisClient, job_id: str) -> None:
+def announce(transaction: Transaction, job_id: str) -> None:
     """Tell listeners that there is news of a job."""
-    pipe.xadd(NEWS, {"job": job_id}, maxlen=MAX_NEWS)
+    transaction.add("XADD", NEWS, "MAXLEN", "~", MAX_NEWS, "*", "job", job_id)

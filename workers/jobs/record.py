@@ -176,6 +176,9 @@ class StageRecord:
         attempts: how often a worker began, but for those that handed it back.
         worker: the name of the last one.
         started_at, finished_at: Unix seconds.
+        retry_at: when a stage that is queued again may be tried, in Unix seconds; None is at once.
+        waiting_for: what is away that the stage needs, such as `Redis`; None while nothing is.
+        waiting_since: since when it is away, in Unix seconds.
         artifact, files, gpu_s, peak_memory_bytes, drafts: of its `StageOutput`; the tensors expire first.
         chosen: index of the draft that the cascade goes on with.
         reused: its output was copied from the job that this one remixes.
@@ -189,6 +192,9 @@ class StageRecord:
     worker: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    retry_at: float | None = None
+    waiting_for: str | None = None
+    waiting_since: float | None = None
     gpu_s: float | None = None
     peak_memory_bytes: int | None = None
     artifact: Artifact | None = None
@@ -226,6 +232,7 @@ class Job:
         failure: why it failed, if it did.
         remixed_from: the job whose first outputs it took over.
         project: only API keys of the project see the job.
+        writes: marks of the last changes of the record, by which a writer whose answer was lost finds its own.
     """
 
     id: str
@@ -239,6 +246,7 @@ class Job:
     failure: Failure | None = None
     remixed_from: str | None = None
     project: str = "default"
+    writes: tuple[str, ...] = ()
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -271,6 +279,15 @@ class Job:
         return next((stage.name for stage in self.stages if stage.status in states), None)
 
     @property
+    def stored_bytes(self) -> int:
+        """Count the bytes of all files and tensors that the record names; drafts share theirs with their stage."""
+        named = [artifact for stage in self.stages for artifact in (stage.artifact, *stage.files.values())]
+        for draft in (draft for stage in self.stages for draft in stage.drafts):
+            named += [draft.artifact, *draft.files.values()]
+        stored = {artifact.key: artifact.size_bytes for artifact in named if artifact is not None}
+        return sum(stored.values())
+
+    @property
     def result(self) -> StageRecord:
         """Return the last completed stage, else the first."""
         completed = [stage for stage in self.stages if stage.status is StageStatus.COMPLETED]
@@ -284,6 +301,7 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """Return 0 to 1: finished denoising steps over all steps of the job."""
-        total = sum(stage.steps for stage in self.stages)
-        return sum(stage.step for stage in self.stages) / total
+        """Return 0 to 1: finished denoising steps over all steps of the job, or of the stages of a draft."""
+        last = self.request.stop_after
+        stages = self.stages if last is None else self.stages[: self.stage_names.index(last) + 1]
+        return sum(stage.step for stage in stages) / sum(stage.steps for stage in stages)

@@ -6,11 +6,11 @@ The two due times of a job are set in the transaction that ends it, and taken ba
 from __future__ import annotations
 
 import logging
-import time
 from typing import Self
 
 from cascade.workers.errors import IllegalTransition, JobNotFound, UnreadableRecord
 from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs.due import DueSet
 from cascade.workers.jobs.transitions import drop_intermediates
 from cascade.workers.keys import INTERMEDIATES_DUE, JOBS_DUE
 from cascade.workers.redis_client import RedisClient
@@ -18,14 +18,13 @@ from cascade.workers.servers import Servers
 
 logger = logging.getLogger(__name__)
 
-BATCH = 100
-
 
 class Retention:
-    """Deletes what is due."""
+    """Deletes what is due. A fault is raised; the entry that met it waits, and others go first the next time."""
 
     def __init__(self, redis: RedisClient, queue: JobQueue) -> None:
-        self.redis, self.queue = redis, queue
+        self.queue = queue
+        self.jobs_due, self.intermediates_due = DueSet(redis, JOBS_DUE), DueSet(redis, INTERMEDIATES_DUE)
 
     @classmethod
     def of(cls, servers: Servers) -> Self:
@@ -34,27 +33,35 @@ class Retention:
 
     def sweep(self) -> int:
         """Delete what is due now; return how many jobs were touched."""
-        return self._sweep_intermediates() + self._sweep_jobs()
+        return self.sweep_jobs() + self.sweep_intermediates()
 
-    def _sweep_intermediates(self) -> int:
-        due = self._due(INTERMEDIATES_DUE)
+    def sweep_jobs(self) -> int:
+        """Delete the jobs that are due now; return how many were touched."""
+        due = self.jobs_due.entries()
         for job_id in due:
-            try:
-                self.queue.jobs.update(job_id, drop_intermediates)
-                self.queue.artifacts.delete_tensors(job_id)
-            except (JobNotFound, IllegalTransition, UnreadableRecord) as reason:
-                logger.info("the tensors of %s stay: %s", job_id, reason)
-            self.redis.zrem(INTERMEDIATES_DUE, job_id)
+            with self.jobs_due.postponed_on_fault(job_id):
+                if self._is_over(job_id):
+                    self.queue.delete(job_id)
+                    logger.info("%s has expired and is deleted", job_id)
+            self.jobs_due.remove(job_id)
         return len(due)
 
-    def _sweep_jobs(self) -> int:
-        due = self._due(JOBS_DUE)
+    def sweep_intermediates(self) -> int:
+        """Delete the tensors that are due now; return how many jobs were touched."""
+        due = self.intermediates_due.entries()
         for job_id in due:
-            if self._is_over(job_id):
-                self.queue.delete(job_id)
-                logger.info("%s has expired and is deleted", job_id)
-            self.redis.zrem(JOBS_DUE, job_id)
+            with self.intermediates_due.postponed_on_fault(job_id):
+                self._delete_tensors(job_id)
+            self.intermediates_due.remove(job_id)
         return len(due)
+
+    def _delete_tensors(self, job_id: str) -> None:
+        try:
+            self.queue.jobs.update(job_id, drop_intermediates)
+        except (JobNotFound, IllegalTransition, UnreadableRecord) as reason:
+            logger.info("the tensors of %s stay: %s", job_id, reason)
+        else:
+            self.queue.artifacts.delete_tensors(job_id)
 
     def _is_over(self, job_id: str) -> bool:
         try:
@@ -62,7 +69,3 @@ class Retention:
         except UnreadableRecord:
             return True  # nobody can work on it
         return job is not None and job.status.final
-
-    def _due(self, key: str) -> list[str]:
-        job_ids = self.redis.zrange(key, "-inf", time.time(), byscore=True, offset=0, num=BATCH)
-        return [job_id.decode() for job_id in job_ids]

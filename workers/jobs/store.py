@@ -1,31 +1,63 @@
-"""Job records in Redis: compare-and-set updates and a list in order of creation."""
+"""Job records in Redis, and with each what follows from it: every write is one transaction.
+
+A change carries a mark into the record. Where the answer of a transaction is lost and it is sent again, the mark tells
+that it was carried out, and not another's change.
+"""
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from redis.exceptions import WatchError
+from redis.commands.core import Script
 
-from cascade.workers.errors import IllegalTransition, JobNotFound, UnreadableRecord
-from cascade.workers.jobs.admission import release
+from cascade.workers.errors import (
+    AlreadyClaimed,
+    IllegalTransition,
+    JobNotFound,
+    QueueFull,
+    QuotaExceeded,
+    UnreadableRecord,
+)
+from cascade.workers.jobs.claim import LIFETIME_S, Claim, Claimed
 from cascade.workers.jobs.codec import dump_job, load_job, project_of, version_of
+from cascade.workers.jobs.dead_letters import DeadLetter, dump_letter
 from cascade.workers.jobs.events import announce, publish
-from cascade.workers.jobs.record import Job
+from cascade.workers.jobs.paging import Place, places_after
+from cascade.workers.jobs.record import Job, JobStatus
 from cascade.workers.jobs.transitions import expiry
 from cascade.workers.keys import (
+    DEAD_LETTERS,
     INTERMEDIATES_DUE,
     JOBS_DUE,
+    OBJECTS_DUE,
+    OPEN,
+    STORED,
     WEBHOOKS,
+    deleted_key,
     deliveries_key,
     events_key,
     job_key,
     jobs_key,
+    open_key,
 )
-from cascade.workers.redis_client import RedisClient
+from cascade.workers.queue.waiting import hold_for_worker, schedule
+from cascade.workers.redis_client import RedisClient, load_script, server_time
 from cascade.workers.settings import Settings
+from cascade.workers.transaction import Transaction
 
 logger = logging.getLogger(__name__)
+
+MAX_WRITES = 8
+DELETED_TTL_S = 86_400
+MAX_DELETED = 10_000
+
+
+def new_write() -> str:
+    """Draw the mark of a change."""
+    return secrets.token_hex(6)
 
 
 class JobStore:
@@ -33,14 +65,30 @@ class JobStore:
 
     def __init__(self, redis: RedisClient, settings: Settings) -> None:
         self.redis, self.settings = redis, settings
+        self._commit = load_script(redis, "jobs/commit.lua")
+        self._admit = load_script(redis, "jobs/commit.lua", needs_memory=True)
 
-    def create(self, job: Job) -> None:
-        """Write a new record and put it into its project's list."""
-        with self.redis.pipeline(transaction=True) as pipe:
-            pipe.set(job_key(job.id), dump_job(job))
-            pipe.zadd(jobs_key(job.project), {job.id: job.created_at})
-            publish(pipe, None, job)
-            pipe.execute()
+    def now(self) -> float:
+        """Return Redis's time (Unix seconds): the one clock of all stored times."""
+        return server_time(self.redis)
+
+    def create(self, job: Job, claim: Claim | None = None) -> Job:
+        """Write a new record, if there is room for the job, and let its stage wait.
+
+        Args:
+            claim: of the request's idempotency key, which stands for the job from then on.
+        Raises:
+            QueueFull, QuotaExceeded: say how much is allowed.
+            AlreadyClaimed: the claim's key stands for a job.
+        """
+        job = replace(job, writes=(new_write(),))
+        transaction = self._changes(None, job)
+        transaction.add("ZADD", jobs_key(job.project), job.created_at, job.id)
+        answer = self._run(self._admit, job.id, job.project, b"", transaction, claim)
+        if answer == b"changed" and self.get(job.id) == job:
+            return job  # carried out before; that answer was lost
+        self._check(answer, job, claim)
+        return job
 
     def get(self, job_id: str) -> Job | None:
         """Read a record; None if there is none."""
@@ -58,38 +106,59 @@ class JobStore:
                 logger.warning("a job is left out: %s", error)
         return jobs
 
-    def update(self, job_id: str, change: Callable[[Job], Job], version: int | None = None) -> Job:
+    def update(
+        self,
+        job_id: str,
+        change: Callable[[Job], Job],
+        *,
+        claim: Claim | None = None,
+        write: str | None = None,
+        version: int | None = None,
+    ) -> Job:
         """Apply a pure transition to the record as it is now, again if another writer was faster.
 
         Args:
+            claim: of the request's idempotency key, which stands for the job from then on.
+            write: the mark of this change, the same for every try of it; None draws one.
             version: change only a record that is stored in this version.
         Raises:
             JobNotFound: the job was deleted.
             IllegalTransition: `change` refused, or the record is of another version.
+            AlreadyClaimed: the claim's key stands for a job.
         """
-        key = job_key(job_id)
-        with self.redis.pipeline(transaction=True) as pipe:
-            while True:
-                pipe.watch(key)
-                stored = pipe.get(key)
-                if stored is None:
-                    raise JobNotFound(job_id)
-                if version not in (None, version_of(stored)):
-                    raise IllegalTransition(f"the record of job {job_id} is not of version {version}")
-                before = load_job(stored)
-                job = change(before)
-                pipe.multi()
-                pipe.set(key, dump_job(job))
-                publish(pipe, before, job)
-                if job.status.final and not before.status.final:
-                    self._end(pipe, job)
-                elif before.status.final and not job.status.final:
-                    _unschedule(pipe, job_id)
-                try:
-                    pipe.execute()
-                except WatchError:
-                    continue
-                return job
+        return self._change(self._commit, job_id, change, claim, write or new_write(), version)
+
+    def reopen(self, job_id: str, change: Callable[[Job], Job], claim: Claim | None = None) -> Job:
+        """Apply a transition that lets an ended job go on, if there is room for it.
+
+        Raises:
+            QueueFull, QuotaExceeded: say how much is allowed.
+            JobNotFound, IllegalTransition, AlreadyClaimed: as `update`.
+        """
+        return self._change(self._admit, job_id, change, claim, new_write(), None)
+
+    def claimed(self, claim: Claim) -> Claimed | None:
+        """Read what the key of a claim stands for; None if it is free."""
+        content = self.redis.get(claim.key)
+        return None if content is None else Claimed.parse(content)
+
+    def restore(self, job_id: str) -> Job | None:
+        """Let the open stage of a job wait, or be recovered unless its worker lives; forget a job that is over.
+
+        Returns:
+            The job, if it goes on.
+        """
+        while (stored := self.redis.get(job_key(job_id))) is not None:
+            job, transaction = load_job(stored), Transaction()
+            goes_on = job.open_stage is not None
+            now = self.now()
+            schedule(transaction, None if goes_on else job, job if goes_on else None, now)
+            if goes_on:
+                hold_for_worker(transaction, job, now + self.settings.lease_s)
+            if self._run(self._commit, job_id, job.project, stored, transaction) == b"ok":
+                return job if goes_on else None
+        self._forget(job_id)
+        return None
 
     def version(self, job_id: str) -> int | None:
         """Return the version that a job's record is stored in; None if there is no such job."""
@@ -97,43 +166,34 @@ class JobStore:
         return None if stored is None else version_of(stored)
 
     def delete(self, job_id: str) -> bool:
-        """Remove the record, also one of an unknown version; return whether there was one."""
-        stored = self.redis.get(job_key(job_id))
-        if stored is None:
-            return False
-        project = project_of(stored)
-        with self.redis.pipeline(transaction=True) as pipe:
-            pipe.delete(job_key(job_id), events_key(job_id), deliveries_key(job_id))
-            pipe.zrem(jobs_key(project), job_id)
-            announce(pipe, job_id)
-            release(pipe, job_id, project)
-            _unschedule(pipe, job_id)
-            return bool(pipe.execute()[0])
+        """Remove the record, also one of an unknown version, and note that its bytes are to go.
 
-    def refuse(self, job_id: str, now: float) -> None:
-        """Release a job whose record cannot be read from admission, and schedule its deletion as if it ended now."""
-        stored = self.redis.get(job_key(job_id))
-        if stored is None:
-            return
-        with self.redis.pipeline(transaction=True) as pipe:
-            release(pipe, job_id, project_of(stored))
-            pipe.zadd(JOBS_DUE, {job_id: now + self.settings.result_ttl_s})
-            pipe.execute()
+        Returns:
+            Whether there was one.
+        """
+        tried = False
+        while (stored := self.redis.get(job_key(job_id))) is not None:
+            tried = True
+            if self._delete(job_id, stored):
+                return True
+        return tried
+
+    def refuse(self, job_id: str) -> None:
+        """Forget that a job whose record cannot be read is open, and delete it in time as if it ended now."""
+        if self.redis.exists(job_key(job_id)):
+            self.redis.zadd(JOBS_DUE, {job_id: self.now() + self.settings.result_ttl_s})
+        self._forget(job_id)
 
     def log_delivery(self, job_id: str, entry: bytes, max_entries: int) -> None:
         """Add to the job's log of webhook deliveries. Raises JobNotFound if it was deleted meanwhile."""
-        with self.redis.pipeline(transaction=True) as pipe:
-            while True:
-                pipe.watch(job_key(job_id))
-                if not pipe.exists(job_key(job_id)):
-                    raise JobNotFound(job_id)
-                pipe.multi()
-                pipe.rpush(deliveries_key(job_id), entry)
-                pipe.ltrim(deliveries_key(job_id), -max_entries, -1)
-                try:
-                    pipe.execute()
-                except WatchError:
-                    continue
+        while True:
+            stored = self.redis.get(job_key(job_id))
+            if stored is None:
+                raise JobNotFound(job_id)
+            transaction = Transaction()
+            transaction.add("RPUSH", deliveries_key(job_id), entry)
+            transaction.add("LTRIM", deliveries_key(job_id), -max_entries, -1)
+            if self._run(self._commit, job_id, project_of(stored), stored, transaction) == b"ok":
                 return
 
     def deliveries(self, job_id: str) -> list[bytes]:
@@ -152,31 +212,177 @@ class JobStore:
         """Return up to `limit` jobs of a project behind the job `after`, and whether there are more.
 
         Raises:
-            JobNotFound: `after` is not in the list.
+            JobNotFound: `after` is not in the list, and was not for a day.
         """
-        index, start = jobs_key(project), 0
-        if after is not None:
-            rank = self.redis.zrevrank(index, after) if newest_first else self.redis.zrank(index, after)
-            if rank is None:
-                raise JobNotFound(after)
-            start = rank + 1
-        ids = [
-            job_id.decode() for job_id in self.redis.zrange(index, start, start + limit, desc=newest_first)
-        ]
-        return self.get_all(ids[:limit]), len(ids) > limit
+        place = None if after is None else self._place_of(after, project)
+        while True:
+            places = places_after(self.redis, jobs_key(project), place, limit + 1, newest_first=newest_first)
+            jobs, has_more = self.get_all(place.job_id for place in places[:limit]), len(places) > limit
+            if jobs or not has_more:
+                return jobs, has_more
+            place = places[limit - 1]  # all of them were deleted meanwhile, or cannot be read
 
-    def _end(self, pipe: RedisClient, job: Job) -> None:
-        """Release an ended job from admission, and schedule its webhook and its deletion."""
-        release(pipe, job.id, job.project)
+    def open_jobs(self) -> list[str]:
+        """List the unfinished jobs of all projects, in no order."""
+        return [job_id.decode() for job_id in self.redis.hkeys(OPEN)]
+
+    def _change(
+        self,
+        script: Script,
+        job_id: str,
+        change: Callable[[Job], Job],
+        claim: Claim | None,
+        write: str,
+        version: int | None,
+    ) -> Job:
+        while True:
+            stored = self.redis.get(job_key(job_id))
+            if stored is None:
+                raise JobNotFound(job_id)
+            if version not in (None, version_of(stored)):
+                raise IllegalTransition(f"the record of job {job_id} is not of version {version}")
+            before = load_job(stored)
+            if write in before.writes:
+                return before  # carried out before; that answer was lost
+            job = replace(change(before), writes=(*before.writes[1 - MAX_WRITES :], write))
+            answer = self._run(script, job_id, job.project, stored, self._changes(before, job), claim)
+            if answer == b"changed":
+                continue
+            self._check(answer, job, claim)
+            return job
+
+    def _changes(self, before: Job | None, job: Job) -> Transaction:
+        """List all that follows from a change of a record."""
+        transaction = Transaction()
+        transaction.add("SET", job_key(job.id), dump_job(job))
+        publish(transaction, before, job)
+        if before is None or _place(before) != _place(job):
+            schedule(transaction, before, job, self.now())
+        stored = job.stored_bytes - (0 if before is None else before.stored_bytes)
+        if stored:
+            transaction.add("HINCRBY", STORED, job.project, stored)
+        was_over = before is not None and before.status.final
+        if job.status.final and not was_over:
+            self._end(transaction, job)
+        elif was_over and not job.status.final:
+            _unschedule(transaction, job.id)
+        return transaction
+
+    def _run(
+        self,
+        script: Script,
+        job_id: str,
+        project: str,
+        stored: bytes,
+        transaction: Transaction,
+        claim: Claim | None = None,
+    ) -> bytes:
+        settings = self.settings
+        room: tuple[str | int, ...] = ("", "", "")
+        if script is self._admit:
+            room = (
+                settings.max_active_jobs,
+                settings.max_active_jobs_per_project,
+                settings.max_stored_bytes_per_project,
+            )
+        key, content = ("", "") if claim is None else (claim.key, claim.content(job_id))
+        answer: bytes = script(
+            keys=[job_key(job_id), key, OPEN, open_key(project), STORED],
+            args=[stored, content, LIFETIME_S, *room, project, *transaction.words],
+        )
+        return answer
+
+    def _check(self, answer: bytes, job: Job, claim: Claim | None) -> None:
+        settings = self.settings
+        match answer:
+            case b"changed":
+                raise IllegalTransition(f"there is a job {job.id} already")
+            case b"claimed":
+                assert claim is not None
+                claimed = self.claimed(claim)
+                assert claimed is not None
+                raise AlreadyClaimed(claimed)
+            case b"full":
+                raise QueueFull(
+                    f"{settings.max_active_jobs} videos are under way, which is all this service takes; "
+                    "try again later"
+                )
+            case b"quota":
+                raise QuotaExceeded(
+                    f"{settings.max_active_jobs_per_project} videos of this project are under way, "
+                    "which is all it may have"
+                )
+            case b"storage":
+                raise QuotaExceeded(
+                    f"the videos of this project take more than the {settings.max_stored_bytes_per_project} bytes "
+                    "that it may have; delete some"
+                )
+
+    def _end(self, transaction: Transaction, job: Job) -> None:
+        """Schedule an ended job's webhook and its deletion, and keep a letter of one that failed."""
+        assert job.finished_at is not None
         if job.request.webhook_url is not None:
-            pipe.zadd(WEBHOOKS, {job.id: job.finished_at})
+            transaction.add("ZADD", WEBHOOKS, job.finished_at, job.id)
+        if job.status is JobStatus.FAILED and job.failure is not None:
+            letter = DeadLetter(job.id, job.failure, job.finished_at)
+            transaction.add("HSET", DEAD_LETTERS, job.id, dump_letter(letter))
         due = expiry(job, self.settings.result_ttl_s)
-        assert due is not None and job.finished_at is not None
-        pipe.zadd(JOBS_DUE, {job.id: due})
-        pipe.zadd(INTERMEDIATES_DUE, {job.id: min(due, job.finished_at + self.settings.intermediate_ttl_s)})
+        assert due is not None
+        transaction.add("ZADD", JOBS_DUE, due, job.id)
+        tensors_due = min(due, job.finished_at + self.settings.intermediate_ttl_s)
+        transaction.add("ZADD", INTERMEDIATES_DUE, tensors_due, job.id)
+
+    def _delete(self, job_id: str, stored: bytes) -> bool:
+        """Remove a record if it is still what was read; return whether it was."""
+        now, transaction = self.now(), Transaction()
+        project = project_of(stored)
+        created_at = self.redis.zscore(jobs_key(project), job_id)
+        transaction.add("DEL", job_key(job_id), events_key(job_id), deliveries_key(job_id))
+        transaction.add("ZREM", jobs_key(project), job_id)
+        transaction.add("ZADD", OBJECTS_DUE, now, job_id)
+        transaction.add("ZADD", deleted_key(project), now if created_at is None else created_at, job_id)
+        transaction.add("ZREMRANGEBYRANK", deleted_key(project), 0, -MAX_DELETED - 1)
+        transaction.add("EXPIRE", deleted_key(project), DELETED_TTL_S)
+        transaction.add("HDEL", OPEN, job_id)
+        transaction.add("SREM", open_key(project), job_id)
+        _unschedule(transaction, job_id)
+        announce(transaction, job_id)
+        try:
+            job = load_job(stored)
+        except UnreadableRecord:
+            logger.warning("job %s is deleted unread", job_id)
+        else:
+            schedule(transaction, job, None, now)
+            transaction.add("HINCRBY", STORED, project, -job.stored_bytes)
+        return self._run(self._commit, job_id, project, stored, transaction) == b"ok"
+
+    def _forget(self, job_id: str) -> None:
+        """Forget that a job is open which has no record, or none that can be read."""
+        place = self.redis.hget(OPEN, job_id)
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(OPEN, job_id)
+            if place is not None:
+                pipe.srem(open_key(place.decode().split(" ", 1)[1]), job_id)
+            pipe.execute()
+
+    def _place_of(self, job_id: str, project: str) -> Place:
+        """Find a job's place in the list; one that was deleted keeps it for a day. Raises JobNotFound."""
+        created_at = self.redis.zscore(jobs_key(project), job_id)
+        if created_at is None:
+            created_at = self.redis.zscore(deleted_key(project), job_id)
+        if created_at is None:
+            raise JobNotFound(job_id)
+        return Place(created_at, job_id)
 
 
-def _unschedule(pipe: RedisClient, job_id: str) -> None:
+def _place(job: Job) -> tuple[object, ...]:
+    """Return what of a record decides where its job waits."""
+    stage = None if job.open_stage is None else job.stage(job.open_stage)
+    return () if stage is None else (stage.name, stage.status, stage.retry_at)
+
+
+def _unschedule(transaction: Transaction, job_id: str) -> None:
     """Take back what `_end` scheduled."""
     for key in (WEBHOOKS, INTERMEDIATES_DUE, JOBS_DUE):
-        pipe.zrem(key, job_id)
+        transaction.add("ZREM", key, job_id)
+    transaction.add("HDEL", DEAD_LETTERS, job_id)

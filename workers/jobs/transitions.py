@@ -29,7 +29,10 @@ def new_job(job_id: str, request: JobRequest, now: float, project: str = "defaul
     plan = preset.resolve(request.size, request.steps, request.guidance_scale)
     if request.stop_after is not None:
         preset.check_stage(request.stop_after, "stop_after")
-    stages = tuple(StageRecord(name=spec.name, steps=spec.steps) for spec in plan)
+    stages = tuple(
+        StageRecord(name=spec.name, steps=spec.planned_steps(1 if index else request.best_of))
+        for index, spec in enumerate(plan)
+    )
     job = Job(id=job_id, request=request, plan=plan, stages=stages, created_at=now, project=project)
     return _with_stage(job, stages[0].name, status=StageStatus.QUEUED)
 
@@ -47,25 +50,41 @@ def start_stage(job: Job, stage: str, worker: str, now: float) -> Job:
         worker=worker,
         step=0,
         started_at=now,
+        retry_at=None,
     )
 
 
 def advance_stage(job: Job, stage: str, step: int, steps: int) -> Job:
-    """Record that denoising step `step` of `steps` is done."""
+    """Record that denoising step `step` of `steps` is done: as that share of the planned steps, which stay the same."""
     _require(job, stage, StageStatus.IN_PROGRESS)
-    return _with_stage(job, stage, step=step, steps=steps)
+    record = job.stage(stage)
+    done = min(record.steps * step // steps, record.steps)
+    return _with_stage(job, stage, step=max(done, record.step))
 
 
-def requeue_stage(job: Job, stage: str) -> Job:
-    """Return a stage to its queue: its worker was lost or hit a transient fault."""
+def requeue_stage(job: Job, stage: str, retry_at: float | None = None) -> Job:
+    """Return a stage to its queue, at once or from `retry_at` on: its worker was lost or hit a transient fault."""
     _require(job, stage, StageStatus.QUEUED, StageStatus.IN_PROGRESS)
-    return _with_stage(job, stage, status=StageStatus.QUEUED, worker=None, step=0)
+    return _with_stage(job, stage, status=StageStatus.QUEUED, worker=None, step=0, retry_at=retry_at)
 
 
-def hand_back_stage(job: Job, stage: str) -> Job:
-    """Return the stage of a worker that has to stop to its queue; the attempt does not count."""
+def hand_back_stage(job: Job, stage: str, retry_at: float | None = None) -> Job:
+    """Return a stage to its queue without counting the attempt: its worker has to stop, or a server of ours is away."""
     _require(job, stage, StageStatus.IN_PROGRESS)
-    return _with_stage(requeue_stage(job, stage), stage, attempts=job.stage(stage).attempts - 1)
+    attempts = job.stage(stage).attempts - 1
+    return _with_stage(requeue_stage(job, stage, retry_at), stage, attempts=attempts)
+
+
+def note_outage(job: Job, stage: str, what: str, now: float) -> Job:
+    """Record what a running stage waits for. Its worker goes on when that is back."""
+    _require(job, stage, StageStatus.IN_PROGRESS)
+    return _with_stage(job, stage, waiting_for=what, waiting_since=job.stage(stage).waiting_since or now)
+
+
+def end_outage(job: Job, stage: str) -> Job:
+    """Record that a running stage waits no more."""
+    _require(job, stage, StageStatus.IN_PROGRESS)
+    return _with_stage(job, stage, waiting_for=None, waiting_since=None)
 
 
 def complete_stage(job: Job, stage: str, output: StageOutput, now: float) -> Job:
@@ -77,6 +96,8 @@ def complete_stage(job: Job, stage: str, output: StageOutput, now: float) -> Job
         status=StageStatus.COMPLETED,
         step=job.stage(stage).steps,
         finished_at=now,
+        waiting_for=None,
+        waiting_since=None,
         artifact=output.artifact,
         files=output.files,
         drafts=output.drafts,
@@ -121,7 +142,15 @@ def replay(job: Job) -> Job:
     stage = job.failure.stage
     job = replace(job, status=JobStatus.IN_PROGRESS, finished_at=None, failure=None)
     return _with_stage(
-        job, stage, status=StageStatus.QUEUED, attempts=0, step=0, worker=None, finished_at=None
+        job,
+        stage,
+        status=StageStatus.QUEUED,
+        attempts=0,
+        step=0,
+        worker=None,
+        finished_at=None,
+        waiting_for=None,
+        waiting_since=None,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
-from cascade.workers.keys import heartbeat_key
+from cascade.workers.keys import WORKERS, heartbeat_key
 from cascade.workers.redis_client import RedisClient
 
 TTL_S = 10
@@ -40,10 +40,12 @@ CODEC = TypeAdapter(Worker)
 
 def live_workers(redis: RedisClient) -> list[Worker]:
     """List the workers whose last heartbeat is not older than TTL_S, by name."""
-    keys = list(redis.scan_iter(match=heartbeat_key("*"), count=1000))
-    stored = redis.mget(keys) if keys else []
-    workers = [CODEC.validate_json(value) for value in stored if value is not None]
-    return sorted(workers, key=lambda worker: worker.name)
+    names = sorted(redis.smembers(WORKERS))
+    stored = redis.mget([heartbeat_key(name.decode()) for name in names]) if names else []
+    gone = [name for name, value in zip(names, stored, strict=True) if value is None]
+    if gone:
+        redis.srem(WORKERS, *gone)  # one that is only late puts itself back with its next heartbeat
+    return [CODEC.validate_json(value) for value in stored if value is not None]
 
 
 class Heartbeat:
@@ -70,7 +72,11 @@ class Heartbeat:
         """Stop the thread and take the worker off the list."""
         self._stop.set()
         self._thread.join()
-        self.redis.delete(heartbeat_key(self.worker.name))
+        try:
+            self.redis.delete(heartbeat_key(self.worker.name))
+            self.redis.srem(WORKERS, self.worker.name)
+        except RedisError as error:
+            logger.warning("this worker's last announcement is left to run out: %s", error)
 
     def _beat_forever(self) -> None:
         while not self._stop.wait(INTERVAL_S):
@@ -78,6 +84,9 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
-            self.redis.set(heartbeat_key(self.worker.name), CODEC.dump_json(self.worker), ex=TTL_S)
+            with self.redis.pipeline(transaction=True) as pipe:
+                pipe.set(heartbeat_key(self.worker.name), CODEC.dump_json(self.worker), ex=TTL_S)
+                pipe.sadd(WORKERS, self.worker.name)
+                pipe.execute()
         except RedisError as error:
             logger.warning("could not announce this worker: %s", error)

@@ -30,7 +30,7 @@ def test_a_request_sent_fifty_times_at_once_makes_one_video(gateway_url: str, jo
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(job_queue.jobs.page(100)[0]) == 1
-    assert job_queue.queue.waiting("shapes.keyframes") == 1
+    assert job_queue.waiting.count("shapes.keyframes") == 1
 
 
 def test_a_key_with_another_request_is_a_conflict(client: httpx.Client, job_queue: JobQueue) -> None:

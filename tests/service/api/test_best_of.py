@@ -79,7 +79,7 @@ def test_another_draft_can_be_chosen_to_go_on(
     path = f"/v1/videos/{video_id}/continue"
     refused = client.post(path, json={"draft": 3})
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "draft")
-    assert job_queue.active_jobs() == []
+    assert job_queue.jobs.open_jobs() == []
     video = client.post(path, json={"draft": 2}).json()
     assert [d["chosen"] for d in video["drafts"]] == [False, False, True]
     assert job_of(job_queue, video_id).seed == 9

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,8 +15,9 @@ from cascade.models.presets.table import get_preset
 from cascade.service.access.api_keys import Scope
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs import transitions
-from cascade.workers.jobs.dead_letters import DeadLetter
-from cascade.workers.jobs.record import Failure
+from cascade.workers.jobs.codec import dump_job
+from cascade.workers.jobs.record import Failure, JobRequest
+from cascade.workers.keys import OPEN, job_key
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.servers import Servers
 from cascade.workers.webhooks.delivery import Webhooks
@@ -40,7 +44,7 @@ def test_operators_see_queues_workers_and_videos_of_all_projects_but_no_prompts(
         "model": "shapes",
         "stage": "keyframes",
         "title": "Keyframes",
-        "waiting": 2,
+        "waiting": 1,
         "workers": 1,
         "busy": 1,
     }
@@ -59,8 +63,7 @@ def test_dead_letters_are_replayed_and_dismissed(
     failure = Failure("retries_exhausted", "no memory", "keyframes")
     for at, video_id in enumerate(ids):
         job_queue.jobs.update(video_id, lambda job: transitions.start_stage(job, "keyframes", "w", 5.0))
-        job_queue.jobs.update(video_id, lambda job: transitions.fail(job, failure, 6.0))
-        job_queue.dead_letters.add(DeadLetter(video_id, failure, at))
+        job_queue.jobs.update(video_id, partial(transitions.fail, failure=failure, now=6.0 + at))
     operator = as_key("operations", Scope.ADMIN)
     letters = operator.get("/v1/ops").json()["dead_letters"]
     assert [(letter["video_id"], letter["message"]) for letter in letters] == [
@@ -105,3 +108,24 @@ def test_prompts_stay_out_of_the_log_unless_the_operator_wants_them(
         client.get(f"/v1/videos/{video_id}")
         create(client, size="1x1")
     assert ("rather secret" in log.read_text()) == (log_prompts == "true")
+
+
+def test_of_three_thousand_unfinished_videos_some_are_shown_and_all_are_counted(
+    client: httpx.Client, job_queue: JobQueue, connected: Servers
+) -> None:
+    template = job_queue.submit(JobRequest("shapes", PROMPT, 7))
+    jobs = [replace(template, id=f"video_{number:032x}", created_at=float(number)) for number in range(3000)]
+    for job in jobs:
+        connected.redis.set(job_key(job.id), dump_job(job))
+        connected.redis.hset(OPEN, job.id, f"shapes.keyframes {job.project}")
+    Heartbeat(connected.redis, ("shapes.keyframes",)).set("busy", jobs[-1].id)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        answer = client.get("/v1/ops")
+        seconds.append(time.perf_counter() - started)
+    state = answer.json()
+    assert (state["unfinished"], len(state["videos"])) == (3001, 50)
+    assert state["videos"][-1]["id"] == jobs[-1].id  # the one that a worker has
+    assert len(answer.content) < 100_000
+    assert min(seconds) < 0.1

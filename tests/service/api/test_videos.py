@@ -25,7 +25,7 @@ def create(client: httpx.Client, **fields: object) -> dict[str, Any]:
 
 
 def nothing_was_queued(job_queue: JobQueue) -> bool:
-    return job_queue.jobs.page(10) == ([], False) and not any(map(job_queue.queue.waiting, SHAPES.queues))
+    return job_queue.jobs.page(10) == ([], False) and not any(map(job_queue.waiting.count, SHAPES.queues))
 
 
 def test_a_new_video_is_queued_and_shown(client: httpx.Client, job_queue: JobQueue) -> None:
@@ -36,7 +36,7 @@ def test_a_new_video_is_queued_and_shown(client: httpx.Client, job_queue: JobQue
     assert video["stages"][0]["steps"] == 3
     assert video["url"] is None
     assert client.get(f"/v1/videos/{video['id']}").json() == video
-    assert job_queue.queue.waiting("shapes.keyframes") == 1
+    assert job_queue.waiting.count("shapes.keyframes") == 1
 
 
 def test_stages_have_names_for_requests_and_titles_for_people(client: httpx.Client) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from cascade.models.media.file import MP4
+from cascade.models.presets.table import get_preset
 from cascade.workers.errors import IllegalTransition, JobNotFound
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import JobRequest, StageOutput
 from cascade.workers.jobs.retention import Retention
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.jobs.transitions import cancel, complete_stage, start_stage
-from cascade.workers.keys import ACTIVE, INTERMEDIATES_DUE, JOBS_DUE, job_key
+from cascade.workers.keys import INTERMEDIATES_DUE, JOBS_DUE, events_key, job_key, waiting_key
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from tests.workers.examples import FIRST, stored_job
@@ -83,8 +84,19 @@ def test_tensors_go_first_and_the_video_stays(
     assert not list(redis.scan_iter(match="cascade:artifact:*"))
     with pytest.raises(IllegalTransition, match="have expired"):
         job_queue.continue_draft(job_id)
-    assert redis.scard(ACTIVE) == 0
+    assert job_queue.jobs.open_jobs() == []
     assert retention.sweep() == 0
+
+
+def test_an_ended_job_leaves_its_record_and_its_events_in_redis(
+    connected: Servers, retention: Retention, make_draft: MakeDraft
+) -> None:
+    job_id = make_draft(time.time() - 105)
+    retention.sweep()
+    keys = {key.decode() for key in connected.redis.scan_iter(match=f"*{job_id}*")}
+    assert keys == {job_key(job_id), events_key(job_id)}
+    for queue in get_preset("shapes").queues:
+        assert connected.redis.zcard(waiting_key(queue, "default")) == 0
 
 
 def test_then_every_byte_goes(

@@ -4,46 +4,53 @@ from __future__ import annotations
 
 import time
 
-from cascade.workers.keys import LEASE_HOLDERS
-from cascade.workers.queue.lease import Leases
+import pytest
+
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.keys import LEASE_HOLDERS, LEASES
+from cascade.workers.queue.lease import Lease, Leases
+from cascade.workers.queue.waiting import WaitingStages
 from cascade.workers.servers import Servers
-from tests.workers.examples import QUEUE
+from tests.workers.examples import QUEUE, REQUEST
 
 
-def test_one_lease_at_a_time_and_it_runs_out(connected: Servers) -> None:
-    leases = Leases(connected.redis, lease_s=0.4)
-    first = leases.take("video_1", QUEUE, "a")
-    assert first is not None
-    assert leases.take("video_1", QUEUE, "b") is None
-    with leases.renewing(first):
-        time.sleep(0.8)
-        assert leases.take("video_1", QUEUE, "b") is None
-        assert leases.expired() == []
-    time.sleep(0.5)
-    assert leases.expired() == [("video_1", QUEUE)]
-    assert leases.take("video_1", QUEUE, "b") is not None
-    assert not leases.renew(first)
-
-
-def test_the_stages_of_a_job_have_leases_of_their_own(leases: Leases) -> None:
-    assert leases.take("video_1", QUEUE, "a") is not None
-    assert leases.take("video_1", "shapes.interpolation", "b") is not None
-
-
-def test_a_holder_learns_that_its_lease_is_lost(connected: Servers) -> None:
-    leases = Leases(connected.redis, lease_s=0.3)
-    lease = leases.take("video_1", QUEUE, "a")
+@pytest.fixture
+def lease(connected: Servers, job_queue: JobQueue) -> Lease:
+    """A lease of half a second."""
+    job_queue.submit(REQUEST)
+    lease = WaitingStages(connected.redis, 0.5).take((QUEUE,), "a")
     assert lease is not None
+    return lease
+
+
+def test_a_lease_lasts_while_it_is_renewed_and_then_runs_out(connected: Servers, lease: Lease) -> None:
+    leases = Leases(connected.redis, lease_s=0.5)
+    with leases.renewing(lease):
+        time.sleep(1.0)
+        assert leases.take_expired("b") is None
+    time.sleep(0.6)
+    taken = leases.take_expired("b")
+    assert taken is not None
+    assert (taken.job_id, taken.queue) == (lease.job_id, lease.queue)
+    assert leases.take_expired("c") is None
+    assert not leases.renew(lease)
+
+
+def test_a_holder_learns_that_its_lease_is_lost(connected: Servers, lease: Lease) -> None:
+    leases = Leases(connected.redis, lease_s=0.3)
     connected.redis.hset(LEASE_HOLDERS, lease.member, "b")
     with leases.renewing(lease):
-        assert lease.lost.wait(2)
+        assert lease.lost.wait(5)
 
 
-def test_an_expired_lease_that_was_taken_again_is_not_removed(connected: Servers) -> None:
-    leases = Leases(connected.redis, lease_s=0.05)
-    leases.take("video_1", QUEUE, "a")
-    time.sleep(0.1)
-    longer = Leases(connected.redis, lease_s=30)
-    assert longer.take("video_1", QUEUE, "b") is not None
-    leases.remove_expired("video_1", QUEUE)
-    assert longer.take("video_1", QUEUE, "c") is None
+def test_a_lease_that_was_given_up_stays_so(connected: Servers, lease: Lease) -> None:
+    leases = Leases(connected.redis, lease_s=30)
+    leases.release(lease)
+    assert not leases.renew(lease)
+    assert connected.redis.zcard(LEASES) == 0
+
+
+def test_only_the_holder_gives_a_lease_up(connected: Servers, lease: Lease) -> None:
+    leases = Leases(connected.redis, lease_s=30)
+    leases.release(Lease(lease.job_id, lease.queue, "b"))
+    assert leases.renew(lease)
