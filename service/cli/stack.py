@@ -17,7 +17,7 @@ from cascade.models.presets.table import get_preset
 from cascade.service.client import ClientError
 from cascade.service.stack.demo import DemoFailed, make_video
 from cascade.service.stack.embedded import MissingServer
-from cascade.service.stack.stack import Stack, StackRuns
+from cascade.service.stack.stack import DataFolderRefused, Stack, StackRuns
 from cascade.service.stack.supervisor import StartFailed
 from cascade.workers.errors import UnknownQueue
 from cascade.workers.settings import get_settings
@@ -97,7 +97,7 @@ def _running_stack() -> Iterator[Stack]:
         yield stack
     except KeyboardInterrupt:
         console.print("stopping")
-    except (StackRuns, StartFailed, MissingServer) as error:
+    except (StackRuns, DataFolderRefused, StartFailed, MissingServer) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
     finally:

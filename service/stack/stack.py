@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 import httpx
@@ -22,14 +26,21 @@ from cascade.service.stack.embedded import (
     redis_program,
     s3_program,
 )
-from cascade.service.stack.supervisor import Child, Supervisor
+from cascade.service.stack.supervisor import PRIVATE_UMASK, Child, Supervisor
 from cascade.workers.queue.heartbeat import live_workers
 from cascade.workers.redis_client import RedisClient, connect_redis
 from cascade.workers.settings import Settings
 
+CONTENTS = ("lock", "embedded.json", "redis", "s3", "logs")
+"""What lies in the data folder."""
+
 
 class StackRuns(Exception):
     """Another stack uses the same data folder."""
+
+
+class DataFolderRefused(Exception):
+    """The data folder cannot be made, or cannot be made private."""
 
 
 @dataclass
@@ -56,11 +67,14 @@ class Stack:
 
         Raises:
             StackRuns: the data folder is in use.
+            DataFolderRefused: the data folder cannot be made private.
             MissingServer: an embedded server is not installed.
             StartFailed: a child did not become ready.
         """
-        self._take_lock()
-        env = self._start_servers()
+        with _private_files():
+            make_private(self.settings.data_dir)
+            self._take_lock()
+            env = self._start_servers()
         redis_url = env.get("CASCADE_REDIS_URL", self.settings.redis_url.get_secret_value())
         redis = connect_redis(self.settings.model_copy(update={"redis_url": SecretStr(redis_url)}))
         queues = [queue for name in self.settings.presets for queue in get_preset(name).queues]
@@ -90,7 +104,6 @@ class Stack:
 
     def _take_lock(self) -> None:
         folder = self.settings.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = (folder / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,6 +122,7 @@ class Stack:
                     "redis",
                     redis_program(credentials, self.settings.data_dir),
                     is_ready=lambda: accepts_connections(credentials.redis_port),
+                    is_server=True,
                 )
             )
             env["CASCADE_REDIS_URL"] = credentials.redis_url
@@ -119,6 +133,7 @@ class Stack:
                     "s3",
                     s3_program(credentials, self.settings.data_dir),
                     is_ready=lambda: accepts_connections(credentials.s3_port),
+                    is_server=True,
                 )
             )
             env["CASCADE_S3_ENDPOINT_URL"] = credentials.s3_endpoint_url
@@ -139,10 +154,15 @@ class Stack:
         return self._child("housekeeper", _cascade(env, "housekeeper"), is_ready=lambda: True)
 
     def _child(
-        self, name: str, program: Program, is_ready: Callable[[], bool], grace_s: float = 10.0
+        self,
+        name: str,
+        program: Program,
+        is_ready: Callable[[], bool],
+        grace_s: float = 10.0,
+        is_server: bool = False,
     ) -> Child:
         log = self.settings.data_dir / "logs" / f"{name}.log"
-        return Child(name, program.argv, program.env, log, is_ready, grace_s=grace_s)
+        return Child(name, program.argv, program.env, log, is_ready, grace_s=grace_s, is_server=is_server)
 
     def _gateway_port(self) -> int:
         port = self.settings.port
@@ -152,6 +172,41 @@ class Stack:
         if port:
             self.say(f"port {port} is in use; the gateway listens on {other}")
         return other
+
+
+def make_private(folder: Path) -> None:
+    """Make the data folder, or take the others' rights away from one that is there, and from what is ours in it.
+
+    Nobody reaches what is below a private folder: what lies deeper needs no change.
+
+    Raises:
+        DataFolderRefused: somebody else owns it, others share it, or it is no folder.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & stat.S_ISVTX:
+            raise DataFolderRefused(
+                f"the data folder {folder} is one that several users share, and it holds prompts, keys and clips; "
+                "set CASCADE_DATA_DIR to a folder of its own"
+            )
+        for path in (folder, *(folder / name for name in CONTENTS), *folder.glob("logs/*")):
+            if path.exists():
+                path.chmod(path.stat().st_mode & 0o700)
+    except OSError as error:
+        raise DataFolderRefused(
+            f"the data folder {folder} cannot be made private ({error.strerror}), and it holds prompts, keys and clips; "
+            "give it to the user that runs this, or set CASCADE_DATA_DIR to another folder"
+        ) from error
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let this process make files for their owner alone, until the block ends."""
+    previous = os.umask(PRIVATE_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(previous)
 
 
 def _cascade(env: dict[str, str], *arguments: str) -> Program:

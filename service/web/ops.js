@@ -34,6 +34,9 @@ function show(state) {
     ]),
     "No videos under way.",
   ));
+  if (state.unfinished > state.videos.length) {
+    $("videos").append(h("p", { class: "muted" }, `${state.videos.length} of ${state.unfinished} videos under way.`));
+  }
   $("letters").replaceChildren(table(
     ["Video", "Stage", "Why", "When", ""],
     state.dead_letters.map((letter) => [
@@ -48,6 +51,9 @@ function show(state) {
     ]),
     "No failed videos.",
   ));
+  if (state.failed > state.dead_letters.length) {
+    $("letters").append(h("p", { class: "muted" }, `The last ${state.dead_letters.length} of ${state.failed} failed videos.`));
+  }
   $("workers").replaceChildren(table(
     ["Worker", "Queues", "State", "Video"],
     state.workers.map((worker) => [worker.name, worker.queues.join(", "), worker.state, worker.video_id ?? ""]),

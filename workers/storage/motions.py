@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 CODEC = TypeAdapter(Motion)
+MOTION_OBJECTS = "motions/"
+"""Prefix of the keys of all objects (`Motion.key`)."""
 
 
 class Motions:

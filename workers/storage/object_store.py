@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
@@ -11,16 +14,28 @@ from botocore.exceptions import ClientError
 from cascade.workers.errors import ArtifactLost
 from cascade.workers.settings import Settings
 
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object in a listing, and how many seconds ago it was stored, by the server's clock."""
+
+    key: str
+    age_s: float
+
 
 class ObjectStore:
     """One bucket. Errors of the server are botocore's (`BotoCoreError`, `ClientError`)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout_s: float = 60, attempts: int = 5) -> None:
+        """Prepare the connections; the server may take `timeout_s` for each answer, and is asked up to `attempts` times."""
         self.bucket = settings.s3_bucket
         self._expiry_s = settings.presign_expiry_s
-        self._client = _client(settings, settings.s3_endpoint_url)
+        self._client = _client(settings, settings.s3_endpoint_url, timeout_s, attempts)
         # A presigned URL is signed for its host: it needs the address that clients use.
-        self._public = _client(settings, settings.s3_public_endpoint_url or settings.s3_endpoint_url)
+        public_url = settings.s3_public_endpoint_url or settings.s3_endpoint_url
+        self._public = _client(settings, public_url, timeout_s, attempts)
 
     def ensure_bucket(self) -> None:
         """Create the bucket if it is not there."""
@@ -41,14 +56,15 @@ class ObjectStore:
 
     def get(self, key: str) -> bytes:
         """Read an object. Raises ArtifactLost if there is none."""
-        try:
-            response = self._client.get_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                raise ArtifactLost(f"object {key} is gone") from error
-            raise
-        body: bytes = response["Body"].read()
+        body: bytes = self._open(key)["Body"].read()
         return body
+
+    def open(self, key: str, first: int, length: int) -> Iterator[bytes]:
+        """Read `length` bytes, above 0, of an object from byte `first` on, in chunks. Raises ArtifactLost if there is none."""
+        response = self._open(key, Range=f"bytes={first}-{first + length - 1}")
+        if response["ContentLength"] > length:
+            raise ArtifactLost(f"object {key} is longer than its record says, or its server knows no ranges")
+        return _chunks(response["Body"])
 
     def presign(self, key: str, filename: str, media_type: str) -> str:
         """Sign a URL that downloads the object as `filename`, until `presign_expiry_s` is over."""
@@ -65,15 +81,45 @@ class ObjectStore:
         )
         return url
 
+    def pages(self, prefix: str) -> Iterator[list[StoredObject]]:
+        """List the objects whose key begins with `prefix`, up to 1,000 at a time, in order of their keys."""
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            # Both times are of the server's clock: no other machine's clock counts.
+            now = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+            yield [
+                StoredObject(item["Key"], (now - item["LastModified"]).total_seconds())
+                for item in page.get("Contents", [])
+            ]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete up to 1,000 objects; one that is gone already is no error. Raises ClientError if some are refused."""
+        objects = [{"Key": key} for key in keys]
+        answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        if answer.get("Errors"):
+            raise ClientError({"Error": answer["Errors"][0]}, "DeleteObjects")
+
     def delete_prefix(self, prefix: str, ending: str = "") -> None:
         """Delete every object whose key begins with `prefix` and ends with `ending`."""
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            keys = [{"Key": item["Key"]} for item in page.get("Contents", []) if item["Key"].endswith(ending)]
+            keys = [item["Key"] for item in page.get("Contents", []) if item["Key"].endswith(ending)]
             if keys:
-                self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
+                self.delete(keys)
+
+    def _open(self, key: str, **options: str) -> Any:
+        try:
+            return self._client.get_object(Bucket=self.bucket, Key=key, **options)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                raise ArtifactLost(f"object {key} is gone") from error
+            raise
 
 
-def _client(settings: Settings, endpoint_url: str | None) -> Any:
+def _chunks(body: Any) -> Iterator[bytes]:
+    with body:
+        yield from body.iter_chunks(CHUNK_BYTES)
+
+
+def _client(settings: Settings, endpoint_url: str | None, timeout_s: float, attempts: int) -> Any:
     access, secret = settings.s3_access_key, settings.s3_secret_key
     return boto3.client(
         "s3",
@@ -82,9 +128,9 @@ def _client(settings: Settings, endpoint_url: str | None) -> Any:
         aws_access_key_id=access and access.get_secret_value(),
         aws_secret_access_key=secret and secret.get_secret_value(),
         config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"max_attempts": 4, "mode": "standard"},
+            connect_timeout=min(timeout_s, 5),
+            read_timeout=timeout_s,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             signature_version="s3v4",
             request_checksum_calculation="when_required",

@@ -62,12 +62,16 @@ class DeadLetterView(BaseModel):
 
 
 class Operations(BaseModel):
-    """The state of queues, workers and unfinished videos."""
+    """The state of queues, workers and unfinished videos; long lists are cut, and counted."""
 
     queues: list[QueueView]
     workers: list[WorkerView]
-    videos: list[ActiveVideo] = Field(description="Unfinished videos, oldest first.")
-    dead_letters: list[DeadLetterView]
+    videos: list[ActiveVideo] = Field(
+        description="Some unfinished videos, oldest first; of many, those that workers have go before others."
+    )
+    unfinished: int = Field(description="Unfinished videos in all.", examples=[3])
+    dead_letters: list[DeadLetterView] = Field(description="The last ones, oldest first.")
+    failed: int = Field(description="Dead letters in all.", examples=[0])
 
 
 class Replayed(BaseModel):

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cascade.service.stack.embedded import Credentials, credentials_of
-from cascade.service.stack.stack import Stack
+from cascade.service.stack.stack import DataFolderRefused, Stack, make_private
 from cascade.service.stack.supervisor import Child
 from cascade.workers.settings import Settings
 
@@ -22,6 +22,34 @@ def test_only_the_owner_can_read_the_stored_credentials(tmp_path: Path) -> None:
     first = credentials_of(tmp_path)
     assert credentials_of(tmp_path) == first
     assert (tmp_path / "embedded.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_data_folder_is_private_also_one_that_was_not(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = [folder / name for name in ("lock", "embedded.json", "logs/gateway.log")]
+    for path in (folder, folder / "redis", folder / "logs"):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
+    for path in files:
+        path.touch()
+        path.chmod(0o644)
+    make_private(folder)
+    for path in (folder, folder / "redis", folder / "logs", *files):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_data_folder_that_others_share_or_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (shared, file):
+        with pytest.raises(DataFolderRefused, match="CASCADE_DATA_DIR"):
+            make_private(folder)
+    assert shared.stat().st_mode & 0o777 == 0o777
 
 
 WITHOUT_EMBEDDED = """
