@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from cascade.models.presets.table import get_preset
 from cascade.service.api.schemas.health import Check, Readiness
 from cascade.workers.queue.heartbeat import Worker, live_workers
+from cascade.workers.queue.waiting import WaitingStages
 from cascade.workers.redis_client import connect_redis_briefly
 from cascade.workers.settings import Settings
 from cascade.workers.storage.object_store import ObjectStore
@@ -23,6 +24,8 @@ from cascade.workers.storage.object_store import ObjectStore
 SERVER_TIMEOUT_S = 2.0
 """How long a server may take to connect, and for each answer."""
 ANSWER_WITHIN_S = 4.0
+STANDSTILL_S = 10.0
+"""A stage that waits beside an idle worker for longer says that the worker takes nothing."""
 
 Checks = list[Check]
 
@@ -33,6 +36,7 @@ class ReadinessProbe:
     def __init__(self, settings: Settings) -> None:
         self.redis = connect_redis_briefly(settings, SERVER_TIMEOUT_S, retries=0)
         self.objects = ObjectStore(settings, timeout_s=SERVER_TIMEOUT_S, attempts=1)
+        self.waiting = WaitingStages(self.redis, settings.lease_s)
         self.queues = [queue for name in settings.presets for queue in get_preset(name).queues]
         self._questions = (
             _SharedQuestion("redis", self._ask_redis),
@@ -42,18 +46,19 @@ class ReadinessProbe:
     async def ask(self) -> Readiness:
         """Ask all servers at once; answers within ANSWER_WITHIN_S."""
         redis, objects = await asyncio.gather(*(question.ask() for question in self._questions))
-        checks = [redis[0], *objects, *(redis[1:] or [_workers(queue, []) for queue in self.queues])]
+        checks = [redis[0], *objects, *(redis[1:] or [_workers(queue, [], 0.0) for queue in self.queues])]
         return Readiness(ready=all(check.ok for check in checks), checks=checks)
 
     def _ask_redis(self) -> Checks:
         try:
             self.redis.ping()
             workers = live_workers(self.redis)
+            waited_s = {queue: self.waiting.waited_s(queue) for queue in self.queues}
         except RedisError as error:
             return [Check(name="redis", ok=False, detail=f"cannot be reached: {type(error).__name__}")]
         return [
             Check(name="redis", ok=True, detail="answers"),
-            *(_workers(queue, workers) for queue in self.queues),
+            *(_workers(queue, workers, waited_s[queue]) for queue in self.queues),
         ]
 
     def _ask_objects(self) -> Checks:
@@ -82,9 +87,14 @@ class _SharedQuestion:
             return [Check(name=self.server, ok=False, detail=f"no answer within {ANSWER_WITHIN_S:g} s")]
 
 
-def _workers(queue: str, workers: list[Worker]) -> Check:
+def _workers(queue: str, workers: list[Worker], waited_s: float) -> Check:
+    """Check that a worker of a queue is live, and that idle ones take what waits."""
     serving = [worker for worker in workers if queue in worker.queues]
     loading = sum(worker.state == "loading" for worker in serving)
+    idle = sum(worker.state == "ready" for worker in serving)
     live = len(serving) - loading
     detail = f"{live} live" + (f", {loading} loading" if loading else "")
+    if idle and waited_s > STANDSTILL_S:
+        detail += f", {idle} idle although a stage has waited for a turn for {waited_s:.0f} s"
+        return Check(name=f"worker:{queue}", ok=False, detail=detail)
     return Check(name=f"worker:{queue}", ok=live > 0, detail=detail)

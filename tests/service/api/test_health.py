@@ -11,6 +11,9 @@ import httpx
 
 from cascade.models.presets.table import get_preset
 from cascade.service.stack.embedded import free_port
+from cascade.workers.job_queue import JobQueue
+from cascade.workers.jobs.record import JobRequest
+from cascade.workers.keys import line_key
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
@@ -47,6 +50,23 @@ def test_readiness_names_each_queue_without_a_worker(client: httpx.Client, conne
     assert client.get("/readyz").json()["ready"] is True
     for heartbeat in heartbeats:
         heartbeat.stop()
+
+
+def test_a_stage_that_waits_beside_an_idle_worker_is_noticed(
+    client: httpx.Client, connected: Servers, job_queue: JobQueue
+) -> None:
+    heartbeat = Heartbeat(connected.redis, QUEUES)
+    heartbeat.set("ready")
+    job_queue.submit(JobRequest("shapes", PROMPT, 7))
+    assert client.get("/readyz").json()["ready"] is True
+    connected.redis.zadd(line_key(QUEUES[0]), {"default": job_queue.jobs.now() - 60})
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    [check] = [check for check in answer.json()["checks"] if not check["ok"]]
+    assert check["name"] == f"worker:{QUEUES[0]}"
+    assert "1 idle although a stage has waited for a turn for 6" in check["detail"]
+    heartbeat.set("busy")  # it is no standstill while all workers have something to do
+    assert client.get("/readyz").json()["ready"] is True
 
 
 def test_a_gateway_with_several_presets_shows_and_checks_the_queues_of_all(
