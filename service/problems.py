@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from cascade.models.errors import InvalidParameter
 from cascade.service.access.idempotency import IdempotencyConflict
@@ -74,6 +75,7 @@ def problem_response(
     code: str | None = None,
 ) -> JSONResponse:
     """Write a refusal; `errors` are the fields that are wrong."""
+    detail = _printable(detail)
     title = HTTPStatus(status).phrase
     body = Problem(
         title=title,
@@ -87,7 +89,13 @@ def problem_response(
             code=code or title.lower().replace(" ", "_"),
         ),
     )
+    headers = {"X-Content-Type-Options": "nosniff"} | (headers or {})
     return JSONResponse(body.model_dump(), status, headers=headers, media_type="application/problem+json")
+
+
+def error_response(error: ApiError | RedisError) -> JSONResponse:
+    """Answer for middleware, whose errors no handler of the app sees."""
+    return _refusal(error) if isinstance(error, ApiError) else _outage(error)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -110,21 +118,26 @@ def install_problems(app: FastAPI) -> None:
     add(UnreadableRecord, _unreadable)
     for error in (RedisError, OperationalError, BotoCoreError, ClientError):
         add(error, _unavailable)
+    add(ClientDisconnect, _gone_client)
     add(Exception, _unexpected)
 
 
 def _api_error(_: Request, error: ApiError) -> JSONResponse:
-    fields = [FieldError(field=error.field, detail=error.detail)] if error.field else []
+    return _refusal(error)
+
+
+def _refusal(error: ApiError) -> JSONResponse:
+    fields = [_field_error(error.field, error.detail)] if error.field else []
     return problem_response(error.status, error.detail, fields, error.headers, error.code)
 
 
 def _invalid_parameter(_: Request, error: InvalidParameter) -> JSONResponse:
-    return problem_response(422, str(error), [FieldError(field=error.parameter, detail=str(error))])
+    return problem_response(422, str(error), [_field_error(error.parameter, str(error))])
 
 
 def _validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
     fields = [
-        FieldError(field=".".join(str(part) for part in fault["loc"][1:]) or "body", detail=fault["msg"])
+        _field_error(".".join(str(part) for part in fault["loc"][1:]) or "body", fault["msg"])
         for fault in error.errors()
     ]
     return problem_response(422, "; ".join(f"{f.field}: {f.detail}" for f in fields), fields)
@@ -163,11 +176,33 @@ def _unreadable(_: Request, error: UnreadableRecord) -> JSONResponse:
 
 
 def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return _outage(error)
+
+
+def _gone_client(*_: object) -> JSONResponse:
+    return problem_response(400, "the connection was closed before the request was complete")
+
+
+def _outage(error: Exception) -> JSONResponse:
     logger.error("a server behind the gateway cannot be reached: %s", error)
-    detail = "the queue or the object store cannot be reached; nothing was stored, try again shortly"
+    detail = (
+        "the queue or the object store cannot be reached; the request may have been carried out or not: send it again "
+        "with the same Idempotency-Key, or look first"
+    )
     return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(500, "an unexpected fault in the gateway; its log says more")
+    # The server closes the connection after a fault; the client has to know, or its next request is lost.
+    headers = {"Connection": "close"}
+    return problem_response(500, "an unexpected fault in the gateway; its log says more", headers=headers)
+
+
+def _field_error(field: str, detail: str) -> FieldError:
+    return FieldError(field=_printable(field), detail=_printable(detail))
+
+
+def _printable(text: str) -> str:
+    """Escape halves of surrogate pairs, which no answer can hold."""
+    return text.encode(errors="backslashreplace").decode()

@@ -5,18 +5,27 @@ The gateway, the workers and the command line share it, so that one set of varia
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import fields
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, TypeAdapter, field_validator, model_validator
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cascade.models.presets.spec import queue_name
 from cascade.models.presets.table import PRESETS
 from cascade.models.runtime.execution import Attention, DType, Execution, Offload, TextDevice
+from cascade.workers.addresses import check_host, check_server_url, is_loopback, shown
+from cascade.workers.redis_url import RedisAddress, parse_redis_url
 
+PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|hpu|npu)(:\d{1,3})?")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 EXECUTION = TypeAdapter(Execution)
 EXECUTION_FIELDS = tuple(field.name for field in fields(Execution))
 
@@ -24,7 +33,14 @@ EXECUTION_FIELDS = tuple(field.name for field in fields(Execution))
 class Settings(BaseSettings):
     """One attribute, one variable: `redis_url` is `CASCADE_REDIS_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="CASCADE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CASCADE_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     presets: Annotated[tuple[str, ...], NoDecode] = Field(
         (next(iter(PRESETS)),),
@@ -58,7 +74,7 @@ class Settings(BaseSettings):
     text_8bit: bool = Field(
         False, description="Text encoders in 8 bits: half the memory; needs bitsandbytes."
     )
-    stage_execution: dict[str, dict[str, Any]] = Field(
+    stage_execution: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
         {},
         description="Where a stage differs in the eight settings above, as JSON by queue or by stage of all presets: "
         '`{"PRESET.STAGE": {"dtype": "float16"}}`.',
@@ -87,6 +103,12 @@ class Settings(BaseSettings):
         604_800, ge=1, description="How long a video is stored after it has ended, record and files."
     )
 
+    orphan_age_s: int = Field(
+        86_400,
+        ge=0,
+        description="Objects of which there is no record, as after a loss of Redis's data, go after this; 0 keeps them.",
+    )
+
     lease_s: float = Field(
         30.0,
         ge=1,
@@ -95,8 +117,10 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="How often a stage is tried before its job fails.")
     retry_backoff_s: float = Field(2.0, ge=0, description="Wait before the second try; doubles each time.")
     stage_time_limit_s: int = Field(3600, ge=1, description="A stage may take this long.")
-    visibility_timeout_s: int = Field(
-        7200, ge=1, description="When Redis redelivers an unacknowledged task; above the stage time limit."
+    outage_limit_h: float = Field(
+        24.0,
+        gt=0,
+        description="How long a stage waits for Redis, S3 or disk space that is away before its job fails.",
     )
     drain_s: float = Field(
         30.0, ge=0, description="A worker told to stop finishes its stage within this, else hands it back."
@@ -104,6 +128,25 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the gateway; 0 takes a free one.")
+    root_path: str = Field(
+        "", description="Path prefix below which a proxy offers the gateway, such as /cascade; empty is none."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses and networks, comma-separated, whose X-Forwarded-For, -Proto and -Prefix count.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="The gateway as clients reach it, in URLs of files; unset is where a request came to.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages may call the API, comma-separated, such as https://example.com; * is all.",
+    )
+    content: Literal["gateway", "redirect"] = Field(
+        "gateway",
+        description="How files are downloaded: gateway (through it, with byte ranges) or redirect (by presigned URLs of S3).",
+    )
     auth: Literal["auto", "on", "off"] = Field(
         "auto",
         description="Whether API keys are needed: on, off, or auto (off on a loopback host, on elsewhere).",
@@ -114,18 +157,57 @@ class Settings(BaseSettings):
     max_active_jobs_per_project: int = Field(
         100, ge=1, description="Unfinished videos of one project; more are refused with 429."
     )
+    max_stored_bytes_per_project: int = Field(
+        100 << 30,
+        ge=1,
+        description="Stored bytes of one project's videos; above it, new ones are refused with 429.",
+    )
     rate_limit_per_minute: int = Field(60, ge=1, description="New videos a minute and API key.")
+    request_rate_limit_per_minute: int = Field(
+        6000, ge=1, description="Other requests a minute and API key; reads and changes are counted apart."
+    )
+    max_event_streams_per_key: int = Field(
+        100, ge=1, description="Open event streams of an API key, in each gateway process."
+    )
+    max_connections: int = Field(
+        1000,
+        ge=8,
+        description="Open connections of a gateway process; the one that waits longest for its request makes room.",
+    )
+    max_connections_per_client: int = Field(
+        250, ge=4, description="Of these, connections from one address; behind a proxy all come from one."
+    )
+    request_timeout_s: float = Field(
+        10.0, gt=0, description="The head of a request must arrive within this, and so must its body."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that a gateway without keys also answers to, comma-separated; loopback names always.",
+    )
+    tls_in_front: bool = Field(
+        False,
+        description="Clients reach the gateway by HTTPS only: it answers with Strict-Transport-Security.",
+    )
     webhook_private_targets: bool = Field(
         False, description="Let webhooks call private, loopback and link-local addresses."
+    )
+    webhook_plain_http: bool = Field(
+        False, description="Let webhooks call http URLs; where private targets are allowed, they may anyway."
     )
     webhook_max_attempts: int = Field(8, ge=1, description="How often a webhook is tried.")
     webhook_backoff_s: float = Field(
         5.0, ge=0, description="Wait before a webhook's second try; doubles each time."
     )
-    webhook_timeout_s: float = Field(10.0, gt=0, description="A webhook's target must answer within this.")
+    webhook_timeout_s: float = Field(
+        10.0, gt=0, description="A webhook's whole delivery, from the look-up of the name to the answer."
+    )
     max_best_of: int = Field(4, ge=1, le=16, description="Most drafts of one video.")
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body.")
     max_prompt_chars: int = Field(1000, ge=1, description="Longest prompt and negative prompt.")
+    long_prompts: Literal["warn", "refuse"] = Field(
+        "warn",
+        description="A prompt of more tokens than the text encoder reads: warn (in `warnings`) or refuse (422).",
+    )
 
     data_dir: Path = Field(
         Path(".cascade"), description="Where `cascade up` keeps the data of its own Redis and S3 servers."
@@ -134,11 +216,19 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property
+    def redis_address(self) -> RedisAddress:
+        """Return what `redis_url` says, for every client alike."""
+        return parse_redis_url(self.redis_url.get_secret_value())
+
+    @property
     def authenticates(self) -> bool:
         """Return whether requests need an API key."""
-        if self.auth == "auto":
-            return self.host not in ("127.0.0.1", "::1", "localhost")
-        return self.auth == "on"
+        return not self.on_loopback if self.auth == "auto" else self.auth == "on"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Return whether only this machine reaches the gateway."""
+        return is_loopback(self.host)
 
     def execution(self, preset: str, stage: str) -> Execution:
         """Return how a stage of a preset runs; what is set for its queue goes before what is set for its name."""
@@ -146,6 +236,66 @@ class Settings(BaseSettings):
         by_name = self.stage_execution.get(stage, {})
         by_queue = self.stage_execution.get(queue_name(preset, stage), {})
         return EXECUTION.validate_python(common | by_name | by_queue)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
+        parse_redis_url(value.get_secret_value())
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        return check_host(value)
+
+    @field_validator("s3_endpoint_url", "s3_public_endpoint_url")
+    @classmethod
+    def _check_server_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_server_url(value)
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _check_bucket(cls, value: str) -> str:
+        if BUCKET.fullmatch(value) is None or ".." in value:
+            raise ValueError(
+                f"{shown(value)} is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens"
+            )
+        return value
+
+    @field_validator("s3_region")
+    @classmethod
+    def _check_region(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9-]{1,63}", value) is None:
+            raise ValueError(f"{shown(value)} is no region, such as eu-west-1: letters, digits and hyphens")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, value: str) -> str:
+        return _check_device_name(value)
+
+    @field_validator("log_level")
+    @classmethod
+    def _check_log_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"{shown(value)} is no log level; choose from {', '.join(LOG_LEVELS)}")
+        return value.upper()
+
+    @field_validator("stage_execution", mode="before")
+    @classmethod
+    def _decode_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"must be JSON by queue or stage: {error}") from None
+
+    @model_validator(mode="after")
+    def _check_s3_keys(self) -> Self:
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("CASCADE_S3_ACCESS_KEY and CASCADE_S3_SECRET_KEY: set both or neither")
+        return self
 
     @field_validator("stage_execution")
     @classmethod
@@ -159,13 +309,56 @@ class Settings(BaseSettings):
             if unknown:
                 allowed = ", ".join(EXECUTION_FIELDS)
                 raise ValueError(f"{stage}: unknown {', '.join(sorted(unknown))}; choose from {allowed}")
-            EXECUTION.validate_python(changes)
+            try:
+                _check_device_name(EXECUTION.validate_python(changes).device)
+            except ValidationError as error:
+                wrong = "; ".join(f"{fault['loc'][0]} {_fault_of(fault)}" for fault in error.errors())
+                raise ValueError(f"{stage}: {wrong}") from None
+            except ValueError as error:
+                raise ValueError(f"{stage}: {error}") from None
         return value
 
-    @field_validator("presets", mode="before")
+    @field_validator("presets", "allowed_hosts", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
-    def _split_presets(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    def _split_list(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part) if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and PATH_PREFIX.fullmatch(path) is None:
+            raise ValueError(f'"{value}" is no path prefix, such as /cascade')
+        return path
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is not None and re.fullmatch(r"https?://[^\s?#]+", value) is None:
+            raise ValueError(f'"{value}" is no URL, such as https://example.com/cascade')
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value if value != ("*",) else ():
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(
+                    f"{shown(proxy)} is no address and no network, such as 10.0.0.0/8; * alone is all"
+                ) from error
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) is None:
+                raise ValueError(
+                    f'"{origin}" is no origin: a scheme and a host, such as https://example.com, or *'
+                )
+        return value
 
     @field_validator("presets")
     @classmethod
@@ -175,18 +368,52 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown presets {unknown}; choose from {', '.join(PRESETS)}")
         return value
 
-    @model_validator(mode="after")
-    def _check_visibility_timeout(self) -> Self:
-        if self.visibility_timeout_s <= self.stage_time_limit_s + self.drain_s:
-            raise ValueError(
-                f"CASCADE_VISIBILITY_TIMEOUT_S ({self.visibility_timeout_s}) must be above "
-                f"CASCADE_STAGE_TIME_LIMIT_S + CASCADE_DRAIN_S "
-                f"({self.stage_time_limit_s} + {self.drain_s:g}): a running stage would be delivered twice"
-            )
-        return self
+
+class WrongSettings(ValueError):
+    """Variables that cannot be used; the message names each, and what is allowed."""
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Read the settings of this process, once. Raises pydantic.ValidationError naming each wrong variable."""
-    return Settings()
+    """Read the settings of this process, once. Raises WrongSettings naming each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSettings("; ".join(map(_wrong_variable, error.errors()))) from None
+
+
+def _check_device_name(value: str) -> str:
+    if DEVICE.fullmatch(value) is None:
+        raise ValueError(f"{shown(value)} is no device; choose from auto, cpu, cuda, cuda:1, mps, xpu")
+    return value
+
+
+def _wrong_variable(fault: Any) -> str:
+    name = "".join(f"CASCADE_{part.upper()}: " for part in fault["loc"][:1])
+    return f"{name}{_fault_of(fault)}"
+
+
+def _fault_of(fault: Any) -> str:
+    """Say in one line what is wrong; the value is shown only where it can be no secret."""
+    kind, bounds = fault["type"], fault.get("ctx", {})
+    if kind == "value_error":
+        return str(bounds["error"])
+    allowed = {
+        "bool_parsing": "true or false",
+        "bool_type": "true or false",
+        "int_parsing": "a whole number",
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_parsing": "a number",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+        "dict_type": 'an object, such as {"keyframes": {"dtype": "float16"}}',
+        "literal_error": bounds.get("expected"),
+        "greater_than_equal": f"{bounds.get('ge')} or more",
+        "greater_than": f"more than {bounds.get('gt')}",
+        "less_than_equal": f"{bounds.get('le')} or less",
+    }.get(kind)
+    if allowed is None:
+        message: str = fault["msg"]
+        return message[:1].lower() + message[1:]
+    return f"must be {allowed}, not {shown(fault['input'])}"

@@ -1,18 +1,18 @@
-"""Refuses request bodies above a limit before they are read whole."""
+"""Reads request bodies up to a limit, before the app does."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cascade.service.problems import problem_response
+from cascade.service.api.request_text import check_body, check_head
+from cascade.service.problems import ApiError, error_response
 
 
-class BodyTooLarge(Exception):
-    """The body has more bytes than the limit allows."""
+class RequestLimits:
+    """ASGI middleware: refuses long bodies by their announced length or as they come, and text that is none.
 
-
-class BodyLimit:
-    """ASGI middleware: 413 by the declared length, or as soon as more than `max_bytes` have come."""
+    The app gets a body that is complete and valid; what it may answer to a request is then independent of how its bytes came.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app, self.max_bytes = app, max_bytes
@@ -21,32 +21,37 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self.max_bytes:
-            await self._refuse(scope, receive, send)
-            return
-        received, started = 0, False
-
-        async def limited_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise BodyTooLarge
-            return message
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self.app(scope, limited_receive, watched_send)
-        except BodyTooLarge:
-            if started:
-                raise
-            await self._refuse(scope, receive, send)
+            check_head(scope)
+            messages = await self._read(scope, receive)
+        except ApiError as refusal:
+            await error_response(refusal)(scope, receive, send)
+            return
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem_response(413, f"a request body may have at most {self.max_bytes} bytes")
-        await response(scope, receive, send)
+        async def receive_again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self.app(scope, receive_again, send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> list[Message]:
+        """Read the body of a request that has one; returns what the app then receives."""
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self.max_bytes:
+            raise self._too_large()
+        if declared == b"0" and b"transfer-encoding" not in headers:
+            return []
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return [message]
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.max_bytes:
+                raise self._too_large()
+        check_body(headers.get(b"content-type", b"").decode("latin-1"), bytes(body))
+        return [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+    def _too_large(self) -> ApiError:
+        return ApiError(413, f"a request body may have at most {self.max_bytes} bytes")

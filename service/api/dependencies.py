@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
+from cascade.service.access.authentication import caller_of
+from cascade.service.api.download_urls import DownloadUrls
+from cascade.service.api.prompt_warnings import job_warnings
 from cascade.service.api.schemas.videos import Video
-from cascade.service.api.views import UrlFor, video_view
+from cascade.service.api.views import UrlFor, video_view, without_content
 from cascade.service.problems import ApiError
 from cascade.workers.job_queue import JobQueue
-from cascade.workers.jobs.record import Artifact, Job
+from cascade.workers.jobs.record import Job
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
@@ -52,15 +54,16 @@ async def webhooks(servers: Connected) -> Webhooks:
     return Webhooks.of(servers)
 
 
-async def url_for(servers: Connected) -> UrlFor:
-    def presign(artifact: Artifact, filename: str) -> str:
-        return servers.objects.presign(artifact.key, filename, artifact.media_type)
-
-    return presign
+async def url_for(request: Request, servers: Connected) -> UrlFor:
+    return DownloadUrls(servers, servers.settings.public_url or str(request.base_url))
 
 
-async def show_video(settings: ServiceSettings, presign: Presign) -> ShowVideo:
-    return partial(video_view, url_for=presign, result_ttl_s=settings.result_ttl_s)
+async def show_video(request: Request, settings: ServiceSettings, presign: Presign) -> ShowVideo:
+    def show(job: Job) -> Video:
+        warnings = job_warnings(job, settings.checkpoints_dir)
+        return video_view(job, presign, settings.result_ttl_s, warnings)
+
+    return show if caller_of(request).may_read else lambda job: without_content(show(job))
 
 
 ServiceSettings = Annotated[Settings, Depends(service_settings)]
@@ -72,7 +75,7 @@ Presign = Annotated[UrlFor, Depends(url_for)]
 Show = Annotated[ShowVideo, Depends(show_video)]
 
 
-def check_query(request: Request) -> None:
+async def check_query(request: Request) -> None:
     """Refuse query parameters that the route does not have."""
     names = list(_query_names(request.scope["route"].dependant))
     unknown = [name for name in request.query_params if name not in names]

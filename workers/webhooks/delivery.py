@@ -6,10 +6,8 @@ dies leaves it to be tried again, so a target may get a message twice, with the 
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
-import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +19,17 @@ from standardwebhooks import Webhook
 from cascade.workers.errors import JobNotFound, TargetRefused, UnreadableRecord
 from cascade.workers.jobs.record import Job, JobStatus
 from cascade.workers.jobs.store import JobStore
-from cascade.workers.keys import WEBHOOKS, webhook_secret_key
+from cascade.workers.keys import (
+    WEBHOOKS,
+    WEBHOOKS_RUNNING,
+    job_key,
+    webhook_project_key,
+)
 from cascade.workers.logs import logging_job
 from cascade.workers.redis_client import RedisClient, load_script
 from cascade.workers.settings import Settings
 from cascade.workers.webhooks.safe_http import post
+from cascade.workers.webhooks.secrets import WebhookSecrets
 
 if TYPE_CHECKING:
     from cascade.workers.servers import Servers
@@ -36,6 +40,8 @@ GONE = 410  # the specification: the target wants no more
 MAX_LOG_ENTRIES = 100
 HOLD_S = 30.0
 """Time beyond the target's time limit for which a delivery is hidden from other housekeepers."""
+MAX_PER_PROJECT = 4
+"""Deliveries of one project that are under way at a time, in all housekeepers."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Webhooks:
 
     def __init__(self, redis: RedisClient, jobs: JobStore, settings: Settings) -> None:
         self.redis, self.jobs, self.settings = redis, jobs, settings
+        self.secrets = WebhookSecrets(redis)
         self._take_due = load_script(redis, "webhooks/take_due.lua")
 
     @classmethod
@@ -73,21 +80,29 @@ class Webhooks:
 
     def secret(self, project: str) -> str:
         """Return the secret that signs a project's messages, `whsec_...`; the first call creates it."""
-        key = webhook_secret_key(project)
-        self.redis.set(key, base64.b64encode(secrets.token_bytes(32)).decode(), nx=True)
-        stored: bytes = self.redis.get(key)
-        return f"whsec_{stored.decode()}"
+        return self.secrets.of(project).current
 
     def deliver_next(self) -> bool:
-        """Try the message that is due first; return whether there was one."""
-        now = time.time()
-        due: bytes | None = self._take_due(
-            keys=[WEBHOOKS], args=[now, now + self.settings.webhook_timeout_s + HOLD_S]
+        """Try the next message that is due, projects taking turns; return whether there was one."""
+        now = self.jobs.now()
+        taken: list[bytes] | None = self._take_due(
+            keys=[WEBHOOKS, WEBHOOKS_RUNNING],
+            args=[
+                now,
+                now + self.settings.webhook_timeout_s + HOLD_S,
+                MAX_PER_PROJECT,
+                job_key(""),
+                webhook_project_key(""),
+            ],
         )
-        if due is None:
+        if taken is None:
             return False
-        with logging_job(due.decode()):
-            self._deliver(due.decode())
+        job_id, project = (part.decode() for part in taken)
+        try:
+            with logging_job(job_id):
+                self._deliver(job_id)
+        finally:
+            self.redis.zrem(WEBHOOKS_RUNNING, f"{job_id} {project}")
         return True
 
     def log(self, job_id: str) -> list[Delivery]:
@@ -101,7 +116,7 @@ class Webhooks:
             logger.warning("the webhook is given up: %s", error)
             job = None
         if job is None or not job.status.final or job.request.webhook_url is None:
-            self.redis.zrem(WEBHOOKS, job_id)
+            self._drop(job_id)
         else:
             self._schedule_next(job, self._attempt(job))
 
@@ -109,22 +124,33 @@ class Webhooks:
         assert job.request.webhook_url is not None
         message_id, event = _message_id(job), f"video.{job.status}"
         attempt = 1 + sum(delivery.message_id == message_id for delivery in self.log(job.id))
-        started = time.time()
-        body = json.dumps({"type": event, "created_at": int(job.finished_at or 0), "data": _data(job)})
+        at, started = self.jobs.now(), time.monotonic()
+        body = json.dumps(
+            {
+                "object": "event",
+                "id": message_id,
+                "type": event,
+                "created_at": int(job.finished_at or 0),
+                "data": _data(job),
+            }
+        )
+        signatures = [
+            Webhook(secret).sign(message_id, datetime.fromtimestamp(int(at), UTC), body)
+            for secret in self.secrets.of(job.project).valid
+        ]
         headers = {
             "content-type": "application/json",
             "webhook-id": message_id,
-            "webhook-timestamp": str(int(started)),
-            "webhook-signature": Webhook(self.secret(job.project)).sign(
-                message_id, datetime.fromtimestamp(int(started), UTC), body
-            ),
+            "webhook-timestamp": str(int(at)),
+            "webhook-signature": " ".join(signatures),
         }
         code, error = None, None
         try:
             code = post(job.request.webhook_url, body, headers, self.settings)
         except TargetRefused as refusal:
             error = str(refusal)
-        return Delivery(message_id, event, attempt, started, round(time.time() - started, 3), code, error)
+        seconds = round(time.monotonic() - started, 3)
+        return Delivery(message_id, event, attempt, at, seconds, code, error)
 
     def _schedule_next(self, job: Job, delivery: Delivery) -> None:
         """Log an attempt, and schedule the next one if the message was not taken."""
@@ -136,11 +162,15 @@ class Webhooks:
         except JobNotFound:
             over = True
         if over:
-            self.redis.zrem(WEBHOOKS, job.id)
+            self._drop(job.id)
         else:
-            self.redis.zadd(WEBHOOKS, {job.id: time.time() + delay_s}, xx=True)
+            self.redis.zadd(WEBHOOKS, {job.id: self.jobs.now() + delay_s}, xx=True)
         outcome = delivery.error or delivery.status_code
         logger.info("webhook %s, attempt %d: %s", delivery.message_id, delivery.attempt, outcome)
+
+    def _drop(self, job_id: str) -> None:
+        self.redis.zrem(WEBHOOKS, job_id)
+        self.redis.delete(webhook_project_key(job_id))
 
 
 def _message_id(job: Job) -> str:
@@ -149,7 +179,12 @@ def _message_id(job: Job) -> str:
 
 
 def _data(job: Job) -> dict[str, object]:
-    data: dict[str, object] = {"id": job.id, "status": job.status, "metadata": dict(job.request.metadata)}
+    data: dict[str, object] = {
+        "id": job.id,
+        "object": "video",
+        "status": job.status,
+        "metadata": dict(job.request.metadata),
+    }
     if job.status is JobStatus.FAILED and job.failure is not None:
         data["error"] = {"code": job.failure.code, "message": job.failure.message}
     return data

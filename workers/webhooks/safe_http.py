@@ -6,27 +6,33 @@ that resolves differently a moment later changes nothing. Redirects are answers 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import httpx
 
 from cascade.workers.errors import TargetRefused
 from cascade.workers.settings import Settings
+from cascade.workers.webhooks.addresses import Address, is_public
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 MAX_URL_CHARS = 2048
+RESOLVER_THREADS = 16
+_resolvers = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolver")
+"""Looking a name up cannot be interrupted: whoever gives up waiting leaves a thread to the resolver's own time limit."""
 
 
-def check_url(url: str, *, private_targets: bool) -> None:
-    """Refuse what can never be called, without resolving anything.
+def check_url(url: str, *, private_targets: bool, plain_http: bool = False) -> None:
+    """Refuse what can never be called, without resolving anything. Private targets may be called by http in any case.
 
     Raises:
         ValueError: says what is wrong with the URL.
     """
-    if len(url) > MAX_URL_CHARS or not url.isascii() or any(char <= " " for char in url):
+    if len(url) > MAX_URL_CHARS or not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
         raise ValueError(f"must be a URL of at most {MAX_URL_CHARS} ASCII characters without spaces")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -40,57 +46,70 @@ def check_url(url: str, *, private_targets: bool) -> None:
     address = _literal(parts.hostname)
     if parts.hostname.rstrip(".") == "localhost" or (address is not None and not is_public(address)):
         raise ValueError("must lead to a public address")
+    if parts.scheme == "http" and not plain_http:
+        raise ValueError("must be an https URL (CASCADE_WEBHOOK_PLAIN_HTTP allows http)")
 
 
 def post(url: str, body: str, headers: dict[str, str], settings: Settings) -> int:
     """POST `body` and return the status code of the answer, whose body is not read.
 
+    All of it, from the look-up of the name to the last header of the answer, takes `webhook_timeout_s` at most.
+
     Raises:
         TargetRefused: the target may not be called, cannot be reached, or does not answer in time.
     """
     try:
-        check_url(url, private_targets=settings.webhook_private_targets)
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        address = _checked_address(host, private_targets=settings.webhook_private_targets)
-        target = httpx.URL(url).copy_with(host=str(address))
-        with (
-            httpx.Client(
-                timeout=settings.webhook_timeout_s, follow_redirects=False, trust_env=False
+        check_url(
+            url,
+            private_targets=settings.webhook_private_targets,
+            plain_http=settings.webhook_plain_http,
+        )
+        return asyncio.run(_post(url, body, headers, settings))
+    except ValueError as error:
+        raise TargetRefused(f"the URL {error}") from error
+    except TimeoutError as error:
+        raise TargetRefused(f"no whole answer within {settings.webhook_timeout_s:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise TargetRefused(f"{type(error).__name__}: {error}") from error
+
+
+async def _post(url: str, body: str, headers: dict[str, str], settings: Settings) -> int:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    async with asyncio.timeout(settings.webhook_timeout_s):
+        address = await _checked_address(host, private_targets=settings.webhook_private_targets)
+        async with (
+            httpx.AsyncClient(
+                timeout=settings.webhook_timeout_s, follow_redirects=False, trust_env=False, verify=_tls()
             ) as client,
             client.stream(
                 "POST",
-                target,
+                httpx.URL(url).copy_with(host=str(address)),
                 content=body,
                 headers=headers | {"host": parts.netloc},
                 extensions={"sni_hostname": host},
             ) as answer,
         ):
             return answer.status_code
-    except ValueError as error:
-        raise TargetRefused(f"the URL {error}") from error
-    except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
-        raise TargetRefused(f"{type(error).__name__}: {error}") from error
 
 
-def is_public(address: Address) -> bool:
-    """Return whether an address is a public one; an IPv4 address inside an IPv6 address counts."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
-def _checked_address(host: str, *, private_targets: bool) -> Address:
+async def _checked_address(host: str, *, private_targets: bool) -> Address:
     """Resolve a host to its first address; all of them must be allowed."""
-    entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]
+    loop = asyncio.get_running_loop()
+    entries = await loop.run_in_executor(_resolvers, _resolve, host)
+    addresses = [ipaddress.ip_address(entry.partition("%")[0]) for entry in entries]
     if not private_targets and not all(is_public(address) for address in addresses):
         raise TargetRefused(f"{host} leads to an address that is not public")
     return addresses[0]
+
+
+def _resolve(host: str) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _literal(host: str) -> Address | None:

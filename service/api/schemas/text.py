@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+LAYOUT = "\t\n\r"
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show nothing: fillers of Hangul, and the empty Braille cell."""
+
+
+def fault_of(text: str) -> str | None:
+    """Say what is wrong with a text of a request, as the end of a sentence; None if nothing is.
+
+    Refused are halves of surrogate pairs, control characters other than tabs and line ends, and text that is not empty but
+    shows nothing because of characters without width.
+    """
+    if text.isascii() and text.isprintable():
+        return None
+    categories = {unicodedata.category(char) for char in text if char not in LAYOUT}
+    if "Cs" in categories:
+        return "is not valid Unicode text"
+    if "Cc" in categories:
+        return "must not hold control characters"
+    if text.strip() and not any(_is_visible(char) for char in text):
+        return "must not hold invisible characters alone"
+    return None
+
+
+def _is_visible(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LNPS" and char not in BLANKS
+
 
 def _check_text(value: object) -> object:
-    """Refuse what no prompt holds: control characters, and halves of surrogate pairs."""
-    if isinstance(value, str):
-        if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
-            raise ValueError("is not valid Unicode text")
-        if any(ord(char) < 32 and char not in "\t\n\r" for char in value):
-            raise ValueError("must not hold control characters")
+    fault = fault_of(value) if isinstance(value, str) else None
+    if fault is not None:
+        raise ValueError(fault)
     return value
 
 

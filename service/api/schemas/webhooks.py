@@ -28,6 +28,10 @@ class DeliveryList(BaseModel):
 
 
 class WebhookSecret(BaseModel):
-    """The secret that signs the webhooks of the caller's project."""
+    """The secrets that sign the webhooks of the caller's project."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    previous_secret: str | None = Field(
+        description="The secret that it replaced; messages are signed with both for a day."
+    )
+    previous_expires_in_s: int | None = Field(description="How much longer `previous_secret` signs messages.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -15,7 +16,12 @@ from cascade.workers.job_queue import JobQueue
 def tight_url(start_gateway: Callable[..., str]) -> str:
     """A gateway with small limits, that asks for keys."""
     return start_gateway(
-        AUTH="on", MAX_ACTIVE_JOBS="5", MAX_ACTIVE_JOBS_PER_PROJECT="3", RATE_LIMIT_PER_MINUTE="8"
+        AUTH="on",
+        MAX_ACTIVE_JOBS="5",
+        MAX_ACTIVE_JOBS_PER_PROJECT="3",
+        RATE_LIMIT_PER_MINUTE="8",
+        MAX_EVENT_STREAMS_PER_KEY="2",
+        REQUEST_RATE_LIMIT_PER_MINUTE="60",
     )
 
 
@@ -72,3 +78,39 @@ def test_a_key_has_a_rate_limit(as_key: Callable[[str], httpx.Client]) -> None:
     assert 0 < int(limited.headers["retry-after"]) <= 60
     assert post(other).status_code == 200
     assert client.get("/v1/videos").status_code == 200
+
+
+def test_a_key_may_have_so_many_open_event_streams(as_key: Callable[[str], httpx.Client]) -> None:
+    client, other = as_key("a"), as_key("a")
+    path = f"/v1/videos/{post(client).json()['id']}/events"
+    with client.stream("GET", path) as first, client.stream("GET", path) as second:
+        assert (first.status_code, second.status_code) == (200, 200)
+        refused = client.get(path)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
+        assert int(refused.headers["retry-after"]) > 0
+        with other.stream("GET", path) as third:
+            assert third.status_code == 200
+    deadline, status = time.monotonic() + 10, 429
+    while status == 429:  # until the gateway knows that the streams are closed
+        assert time.monotonic() < deadline
+        time.sleep(0.25)
+        with client.stream("GET", path) as again:
+            status = again.status_code
+    assert status == 200
+
+
+def test_reads_have_a_limit_apart_from_writes(as_key: Callable[[str], httpx.Client]) -> None:
+    client, other = as_key("a"), as_key("a")
+    statuses: list[int] = []
+    while 429 not in statuses:
+        assert len(statuses) < 65  # the window slides in steps: one or two more may pass
+        refused = client.get("/v1/videos")
+        statuses.append(refused.status_code)
+    assert len(statuses) > 60
+    assert (refused.headers["ratelimit-limit"], refused.json()["error"]["code"]) == (
+        "60",
+        "rate_limit_exceeded",
+    )
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert post(client).status_code == 200
+    assert other.get("/v1/videos").status_code == 200

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -12,9 +14,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import Failure, JobRequest
 from cascade.workers.jobs.transitions import fail
-from cascade.workers.keys import WEBHOOKS
+from cascade.workers.keys import WEBHOOKS, WEBHOOKS_RUNNING
 from cascade.workers.servers import Servers
-from cascade.workers.webhooks.delivery import Webhooks
+from cascade.workers.webhooks.delivery import MAX_PER_PROJECT, Webhooks
 from tests.workers.webhooks.target import StartTarget
 
 
@@ -120,3 +122,51 @@ def test_a_target_that_cannot_be_reached_is_logged(job_queue: JobQueue, webhooks
         job_id = ended_job(job_queue, url)
         webhooks.deliver_next()
     assert "ConnectError" in str(webhooks.log(job_id)[0].error)
+
+
+def test_an_event_names_itself_and_what_it_is_about(
+    job_queue: JobQueue, webhooks: Webhooks, start_target: StartTarget
+) -> None:
+    target = start_target()
+    job_id = ended_job(job_queue, target.url)
+    deliver_all(webhooks)
+    ((headers, body),) = target.received
+    event = json.loads(body)
+    assert (event["object"], event["id"]) == ("event", headers["webhook-id"])
+    assert (event["data"]["object"], event["data"]["id"]) == ("video", job_id)
+
+
+def test_a_secret_that_is_replaced_signs_beside_the_new_one_for_a_day(
+    job_queue: JobQueue, webhooks: Webhooks, start_target: StartTarget
+) -> None:
+    target = start_target()
+    old = webhooks.secret("engines")
+    secrets = webhooks.secrets.replace("engines")
+    assert (secrets.current != old, secrets.previous, secrets.current) == (
+        True,
+        old,
+        webhooks.secret("engines"),
+    )
+    assert 86_000 < secrets.previous_for_s <= 86_400
+    ended_job(job_queue, target.url)
+    deliver_all(webhooks)
+    ((headers, body),) = target.received
+    for secret in (old, secrets.current):
+        assert Webhook(secret).verify(body, headers)["object"] == "event"
+    assert webhooks.secrets.replace("engines").valid == (webhooks.secret("engines"), secrets.current)
+
+
+def test_slow_targets_of_one_project_leave_room_for_another(
+    job_queue: JobQueue, webhooks: Webhooks, connected: Servers, start_target: StartTarget
+) -> None:
+    """Twenty due messages of a project whose targets never answer, and one of another project behind them."""
+    quick = start_target()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as slow, ThreadPoolExecutor(8) as threads:
+        for _ in range(20):
+            ended_job(job_queue, f"http://127.0.0.1:{slow.getsockname()[1]}/")
+        request = JobRequest("shapes", "a red circle", 7, webhook_url=quick.url)
+        job_queue.cancel(job_queue.submit(request, "others").id)
+        took = [threads.submit(Webhooks.of(connected).deliver_next) for _ in range(8)]
+        assert sum(future.result(20) for future in took) == MAX_PER_PROJECT + 1
+    assert len(quick.received) == 1
+    assert connected.redis.zcard(WEBHOOKS_RUNNING) == 0

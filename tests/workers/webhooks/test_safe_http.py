@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from ipaddress import ip_address
 
 import pytest
@@ -13,7 +14,8 @@ import trustme
 
 from cascade.workers.errors import TargetRefused
 from cascade.workers.settings import Settings
-from cascade.workers.webhooks.safe_http import check_url, is_public, post
+from cascade.workers.webhooks.addresses import is_public
+from cascade.workers.webhooks.safe_http import check_url, post
 from tests.workers.webhooks.target import StartTarget
 
 
@@ -49,8 +51,10 @@ def test_a_name_that_resolves_differently_the_second_time_changes_nothing(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    public_only = settings.model_copy(update={"webhook_private_targets": False, "webhook_timeout_s": 0.5})
-    with pytest.raises(TargetRefused, match="Connect"):
+    public_only = settings.model_copy(
+        update={"webhook_private_targets": False, "webhook_plain_http": True, "webhook_timeout_s": 0.5}
+    )
+    with pytest.raises(TargetRefused, match=r"Connect|no whole answer"):
         post(f"http://rebinding.example:{port}/", "{}", {}, public_only)
     assert (len(resolved), target.received) == (1, [])
 
@@ -74,19 +78,33 @@ def test_https_is_for_the_host_of_the_url_and_its_certificate_is_checked(setting
     assert names == ["localhost"]
 
 
+# Of each range of IANA's special-purpose registries, and of each way in which an IPv6 address leads to an IPv4 one.
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-        "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
-        "64:ff9b::7f00:1", "2002:7f00:1::",
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "100.127.255.255", "0.0.0.0", "0.1.2.3", "192.0.0.1", "192.0.0.8", "192.0.0.9", "192.0.0.170", "192.0.2.1",
+        "192.31.196.1", "192.52.193.1", "192.88.99.1", "192.175.48.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
+        "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
+        "::1", "::", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "fec0::1", "feff::1", "100::1", "100:0:0:1::1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:192.0.0.1", "::127.0.0.1", "::8.8.8.8",
+        "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808", "2002:7f00:1::", "2002:a00:1::1", "2001:0:7f00:1::1", "2001::1", "2001:2::1",
+        "2001:10::1", "2001:20::1", "2001:30::1", "2001:db8::1", "3fff::1", "3fff:fff::1", "3ffe::1", "5f00::1",
+        "2620:4f:8000::1", "4000::1",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8", "1.1.1.1", "172.32.0.1", "192.0.1.1", "100.128.0.1", "2606:4700:4700::1111",
+        "2001:4860:4860::8888", "64:ff9b::808:808", "::ffff:8.8.8.8", "2a00:1450::1",
+    ],
+)  # fmt: skip
 def test_addresses_that_are_public(address: str) -> None:
     assert is_public(ip_address(address))
 
@@ -97,9 +115,40 @@ def test_addresses_that_are_public(address: str) -> None:
         "ftp://example.com/", "file:///etc/passwd", "//example.com", "http://", "http://user:pw@example.com/",
         "http://localhost/", "http://localhost./", "http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/",
         "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://example.com:0/", "http://example.com:99999/",
-        "http://exa mple.com/", "http://example.com/\n", "http://" + "a" * 2100,
+        "http://exa mple.com/", "http://example.com/\n", "http://" + "a" * 2100, "http://example.com/",
+        "https://[::ffff:0:7f00:1]/", "https://[64:ff9b:1::1]/", "https://192.0.0.170/", "https://[3fff::1]/",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError):
         check_url(url, private_targets=False)
+
+
+def test_http_is_called_only_where_that_is_allowed(settings: Settings) -> None:
+    check_url("https://example.com/", private_targets=False)
+    check_url("http://example.com/", private_targets=False, plain_http=True)
+    check_url("http://example.com/", private_targets=True)
+    public_only = settings.model_copy(update={"webhook_private_targets": False})
+    with pytest.raises(TargetRefused, match="https"):
+        post("http://example.com/", "{}", {}, public_only)
+
+
+@pytest.mark.parametrize("drip", [b"X-Drip: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b""])
+def test_a_delivery_has_one_deadline_however_slowly_the_answer_comes(settings: Settings, drip: bytes) -> None:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_for_ever() -> None:
+            with server.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" if drip[:1] == b"X" else drip)
+                while not stop.wait(0.1):
+                    connection.sendall(drip)
+
+        thread = threading.Thread(target=answer_for_ever)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(TargetRefused, match="no whole answer within 1 s"):
+            post(f"http://127.0.0.1:{server.getsockname()[1]}/", "{}", {}, settings)
+        assert time.monotonic() - started < 3
+        stop.set()
+        thread.join(5)
