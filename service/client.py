@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from cascade.service.api.schemas.presets import ModelList
+from cascade.service.api.schemas.presets import ModelList, ModelView
 from cascade.service.api.schemas.videos import Variant, Video, VideoDeleted, VideoList
 from cascade.service.connection import ClientError, Connection, Refused, Unavailable
 
@@ -87,8 +87,7 @@ class Client:
             "retention_s": retention_s,
             "metadata": metadata,
         }
-        headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
-        return self._connection.request(Video, "POST", "/v1/videos", body, headers=headers)
+        return self._connection.request(Video, "POST", "/v1/videos", body, headers=_once(idempotency_key))
 
     def get(self, video_id: str) -> Video:
         """Fetch a video as it is now."""
@@ -101,18 +100,21 @@ class Client:
         params = {"limit": limit, "after": after, "order": order}
         return self._connection.request(VideoList, "GET", "/v1/videos", params=params)
 
-    def cancel(self, video_id: str) -> Video:
+    def cancel(self, video_id: str, idempotency_key: str | None = None) -> Video:
         """Stop a video within one denoising step."""
-        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/cancel")
+        path = f"/v1/videos/{video_id}/cancel"
+        return self._connection.request(Video, "POST", path, headers=_once(idempotency_key))
 
     def delete(self, video_id: str) -> VideoDeleted:
         """Delete a video and all its files."""
         return self._connection.request(VideoDeleted, "DELETE", f"/v1/videos/{video_id}")
 
-    def continue_draft(self, video_id: str, draft: int | None = None) -> Video:
+    def continue_draft(
+        self, video_id: str, draft: int | None = None, idempotency_key: str | None = None
+    ) -> Video:
         """Let a completed draft go on; of several, `draft` or the best one."""
-        body = {"draft": draft}
-        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/continue", body)
+        path = f"/v1/videos/{video_id}/continue"
+        return self._connection.request(Video, "POST", path, {"draft": draft}, headers=_once(idempotency_key))
 
     def remix(
         self,
@@ -127,6 +129,7 @@ class Client:
         steps: Mapping[str, int] | None = None,
         guidance_scale: Mapping[str, float] | None = None,
         stop_after: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Video:
         """Queue a video from another one. The fields are those of `RemixVideo`; None takes the source's."""
         body = {
@@ -140,11 +143,16 @@ class Client:
             "guidance_scale": guidance_scale,
             "stop_after": stop_after,
         }
-        return self._connection.request(Video, "POST", f"/v1/videos/{video_id}/remix", body)
+        path = f"/v1/videos/{video_id}/remix"
+        return self._connection.request(Video, "POST", path, body, headers=_once(idempotency_key))
 
     def models(self) -> ModelList:
         """Fetch the presets that the gateway offers, with their stages."""
         return self._connection.request(ModelList, "GET", "/v1/models")
+
+    def model(self, name: str) -> ModelView:
+        """Fetch a preset by its name."""
+        return self._connection.request(ModelView, "GET", f"/v1/models/{name}")
 
     def watch(self, video_id: str) -> Iterator[Video]:
         """Yield the video now and after every event, until it has ended; reconnects where a connection is cut.
@@ -184,3 +192,7 @@ class Client:
         params = {"variant": variant, "stage": stage}
         self._connection.download(f"/v1/videos/{video_id}/content", params, target)
         return target
+
+
+def _once(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"idempotency-key": idempotency_key}

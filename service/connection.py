@@ -19,6 +19,7 @@ from cascade.service.api.schemas.errors import Problem
 
 CHUNK_BYTES = 1 << 16
 EVENT_TIMEOUT_S = 60
+NOTHING_MORE = 204
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -85,15 +86,17 @@ class Connection:
             raise ClientError(f"{self.url} does not answer as a gateway of this version: {error}") from error
 
     def download(self, path: str, params: Mapping[str, object], target: Path) -> None:
-        """Write what is at `path`, or where it redirects to, into a file."""
+        """Write what is at `path`, or where it redirects to, into a file, which appears when it is whole.
+
+        Raises:
+            ClientError: also if the file cannot be written.
+        """
         try:
             with self._http.stream("GET", path, params=_parameters(params), follow_redirects=True) as answer:
                 if answer.is_error:
                     answer.read()
                     raise _refusal(answer)
-                with target.open("wb") as file:
-                    for chunk in answer.iter_bytes(CHUNK_BYTES):
-                        file.write(chunk)
+                _write_whole(answer.iter_bytes(CHUNK_BYTES), target)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -105,6 +108,8 @@ class Connection:
                 if source.response.is_error:
                     source.response.read()
                     raise _refusal(source.response)
+                if source.response.status_code == NOTHING_MORE:
+                    return
                 for event in source.iter_sse():
                     if event.id:
                         yield event.id
@@ -113,6 +118,20 @@ class Connection:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self.url} cannot be reached: {error}")
+
+
+def _write_whole(chunks: Iterator[bytes], target: Path) -> None:
+    part = target.with_name(f"{target.name}.part")
+    try:
+        try:
+            with part.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ClientError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 def _without_none(entries: Mapping[str, object]) -> dict[str, object]:

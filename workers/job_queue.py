@@ -138,14 +138,13 @@ class JobQueue:
     def _purge(self, job_id: str) -> None:
         try:
             self.artifacts.delete_job(job_id)
+            look_again(self.jobs.redis, job_id)
         except Exception as error:
             if outage(error) is None:
                 raise
             logger.warning("the bytes of %s are deleted later: %s", job_id, error)
             with suppress(RedisError):
                 purge_later(self.jobs.redis, job_id)
-        else:
-            look_again(self.jobs.redis, job_id)
 
     def _copied(self, stage: StageRecord, job_id: str) -> StageRecord:
         assert stage.artifact is not None

@@ -9,29 +9,36 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sse_starlette import ServerSentEvent
 
-from cascade.workers.keys import NEWS, events_key
+from cascade.workers.keys import NEWS, events_key, job_key
 from cascade.workers.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 BLOCK_MS = 20_000
 RETRY_S = 1.0
+LOOK_S = 5.0
+"""How often a listener without news looks whether its job is still there: a Redis that lost its data tells nobody."""
+RECONNECT_MS = 1000
+"""How long a browser waits before it connects again."""
+START = "0-0"
+MAX_ID_PART = 2**64 - 1
 LAST_EVENTS = ("video.completed", "video.failed", "video.cancelled")
 
 
 class EventHub:
     """Listens to Redis for all clients of this process."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.redis: Any = Redis.from_url(
-            settings.redis_url.get_secret_value(), socket_timeout=BLOCK_MS / 1000 + 10
-        )
+    def __init__(self, settings: Settings, look_s: float = LOOK_S) -> None:
+        self._look_s = look_s
+        options = settings.redis_address.client_options()
+        self.redis: Any = Redis(**options | {"socket_timeout": BLOCK_MS / 1000 + 10})
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def run(self) -> None:
@@ -50,28 +57,50 @@ class EventHub:
                 for job_id in list(self._listeners):
                     self._wake(job_id)
 
-    async def listen(self, job_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
-        """Yield a job's events after the event id `after` as they come, until the job has ended or is deleted."""
+    async def position(self, job_id: str, last_event_id: str | None) -> str:
+        """Return the id of the event that a job's listener goes on after.
+
+        That is the one it names. Where the job has none such (any more), as with the id of another job's event, it is that
+        of none: an event that comes twice harms nobody.
+        """
+        if last_event_id is None or not _is_event_id(last_event_id):
+            return START
+        found = await self.redis.xrange(events_key(job_id), last_event_id, last_event_id, count=1)
+        return last_event_id if found else START
+
+    async def has_events(self, job_id: str, after: str) -> bool:
+        """Return whether there are events of a job after the event id `after`."""
+        return bool(await self.redis.xrange(events_key(job_id), f"({after}", "+", count=1))
+
+    async def listen(self, job_id: str, after: str, *, ended: bool = False) -> AsyncIterator[ServerSentEvent]:
+        """Yield a job's events after the event id `after` as they come, until the job has ended or is deleted.
+
+        Args:
+            ended: the job is over, so that there are no events but those that are there.
+        """
         news = asyncio.Event()
+        retry: int | None = RECONNECT_MS  # said once
         self._listeners[job_id].add(news)
         try:
             while True:
                 news.clear()
                 try:
                     entries = await self.redis.xrange(events_key(job_id), min=f"({after}")
-                    exists = bool(entries) or await self.redis.exists(events_key(job_id))
+                    exists = bool(entries) or await self.redis.exists(job_key(job_id))
                 except RedisError:
                     await asyncio.sleep(RETRY_S)
                     continue
                 for entry_id, fields in entries:
                     after = entry_id.decode()
                     event = fields[b"type"].decode()
-                    yield ServerSentEvent(fields[b"data"].decode(), event=event, id=after)
+                    yield ServerSentEvent(fields[b"data"].decode(), event=event, id=after, retry=retry)
+                    retry = None
                     if event in LAST_EVENTS and entry_id == entries[-1][0]:
                         return
-                if not exists:
+                if ended or not exists:
                     return
-                await news.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), self._look_s)
         finally:
             self._listeners[job_id].discard(news)
             if not self._listeners[job_id]:
@@ -85,3 +114,11 @@ class EventHub:
     def _wake(self, job_id: str) -> None:
         for news in self._listeners.get(job_id, ()):
             news.set()
+
+
+def _is_event_id(text: str) -> bool:
+    """Return whether Redis can look for an entry of this id."""
+    parts = text.split("-")
+    return len(parts) == 2 and all(
+        part.isascii() and part.isdecimal() and len(part) <= 20 and int(part) <= MAX_ID_PART for part in parts
+    )

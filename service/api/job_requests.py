@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cascade.models.presets.spec import MAX_SEED
 from cascade.models.presets.table import get_preset
+from cascade.service.api.prompt_warnings import prompt_warnings
 from cascade.service.api.schemas.requests import CreateVideo, RemixVideo
 from cascade.service.api.views import duration
 from cascade.service.problems import ApiError
@@ -64,13 +65,22 @@ def _find_motion(model: str, name: str | None, motions: Motions) -> Motion | Non
 def _check(request: JobRequest, settings: Settings) -> None:
     _check_length("prompt", request.prompt, settings.max_prompt_chars)
     _check_length("negative_prompt", request.negative_prompt or "", settings.max_prompt_chars)
+    if settings.long_prompts == "refuse":
+        stages = get_preset(request.preset).stages
+        for field, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt or "")):
+            for warning in prompt_warnings(field, text, stages, settings.checkpoints_dir):
+                raise ApiError(422, warning, field)
     if request.stop_after is not None:
         get_preset(request.preset).check_stage(request.stop_after, "stop_after")
     if request.best_of > settings.max_best_of:
         raise ApiError(422, f"best_of may be 1 to {settings.max_best_of}", "best_of")
     if request.webhook_url is not None:
         try:
-            check_url(request.webhook_url, private_targets=settings.webhook_private_targets)
+            check_url(
+                request.webhook_url,
+                private_targets=settings.webhook_private_targets,
+                plain_http=settings.webhook_plain_http,
+            )
         except ValueError as error:
             raise ApiError(422, f"webhook_url {error}", "webhook_url") from error
 

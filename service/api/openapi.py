@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +21,12 @@ def reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
+def request_body(model: type[BaseModel], media_types: Iterable[str]) -> dict[str, Any]:
+    """Document a body that the route reads itself."""
+    content = {media_type: {"schema": reference(model)} for media_type in media_types}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document the refusals that a route may answer with."""
     content = {"application/problem+json": {"schema": reference(Problem)}}
@@ -33,7 +40,8 @@ def complete_document(app: FastAPI, preset: Preset) -> None:
     def complete() -> dict[str, Any]:
         content = document()
         _, schemas = models_json_schema(
-            [(CreateVideo, "validation"), (Problem, "validation")], ref_template=REFERENCE
+            [(CreateVideo, "validation"), (RemixVideo, "validation"), (Problem, "validation")],
+            ref_template=REFERENCE,
         )
         components = content["components"]["schemas"]
         components |= schemas["$defs"]

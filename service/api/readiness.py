@@ -23,7 +23,7 @@ from cascade.workers.storage.object_store import ObjectStore
 
 SERVER_TIMEOUT_S = 2.0
 """How long a server may take to connect, and for each answer."""
-ANSWER_WITHIN_S = 4.0
+ANSWER_WITHIN_S = 3.0
 STANDSTILL_S = 10.0
 """A stage that waits beside an idle worker for longer says that the worker takes nothing."""
 

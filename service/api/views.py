@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cascade.models.presets.spec import AnyStageSpec, Preset, queue_name
 from cascade.service.api.schemas.operations import (
@@ -16,18 +16,21 @@ from cascade.service.api.schemas.operations import (
 from cascade.service.api.schemas.presets import ModelView, StageModel
 from cascade.service.api.schemas.requests import VideoOptions
 from cascade.service.api.schemas.videos import DraftView, StageView, Usage, Video, VideoError, VideoStatus
-from cascade.service.api.schemas.webhooks import DeliveryView
+from cascade.service.api.schemas.webhooks import DeliveryView, WebhookSecret
 from cascade.workers.jobs.dead_letters import DeadLetter
-from cascade.workers.jobs.record import Artifact, Draft, Job, JobStatus, StageRecord
+from cascade.workers.jobs.record import Artifact, Draft, Job, JobStatus, StageRecord, StageStatus
 from cascade.workers.jobs.transitions import expiry
 from cascade.workers.queue.heartbeat import Worker
 from cascade.workers.webhooks.delivery import Delivery
+from cascade.workers.webhooks.secrets import Secrets
 
+ALMOST = 99
+"""Percent shown at most until an end is stored: its files are written after the last step."""
 UrlFor = Callable[[Artifact, str], str]
 """The download URL of a stored file, under the name that it is saved as."""
 
 
-def video_view(job: Job, url_for: UrlFor, result_ttl_s: int) -> Video:
+def video_view(job: Job, url_for: UrlFor, result_ttl_s: int, warnings: Sequence[str] = ()) -> Video:
     """Show a job as its owner sees it; it expires `result_ttl_s` after its end at the latest."""
     request, last, failure = job.request, job.plan[-1], job.failure
     completed = job.status is JobStatus.COMPLETED
@@ -38,13 +41,14 @@ def video_view(job: Job, url_for: UrlFor, result_ttl_s: int) -> Video:
         id=job.id,
         model=request.preset,
         status=VideoStatus(job.status),
-        progress=100 if completed else math.floor(100 * job.progress),
+        progress=100 if completed else min(math.floor(100 * job.progress), ALMOST),
         created_at=int(job.created_at),
         completed_at=_seconds(job.finished_at) if completed else None,
         expires_at=_seconds(expiry(job, result_ttl_s)),
         seconds=duration(last),
         size=str(last.size),
         prompt=request.prompt,
+        warnings=list(warnings),
         error=None if failure is None else VideoError(code=failure.code, message=failure.message),
         seed=request.seed,
         negative_prompt=request.negative_prompt,
@@ -57,6 +61,22 @@ def video_view(job: Job, url_for: UrlFor, result_ttl_s: int) -> Video:
     )
 
 
+def without_content(video: Video) -> Video:
+    """Leave out what a caller without the scope `read` may not see: words, and where clips are."""
+    return video.model_copy(
+        update={
+            "prompt": "",
+            "warnings": [],
+            "negative_prompt": None,
+            "metadata": {},
+            "webhook_url": None,
+            "url": None,
+            "drafts": [],
+            "stages": [stage.model_copy(update={"preview_url": None}) for stage in video.stages],
+        }
+    )
+
+
 def _stage(stage: StageRecord, job: Job, url_for: UrlFor) -> StageView:
     seconds = None
     if stage.started_at is not None and stage.finished_at is not None:
@@ -66,11 +86,14 @@ def _stage(stage: StageRecord, job: Job, url_for: UrlFor) -> StageView:
         title=job.spec(stage.name).title,
         kind=stage.name,
         status=stage.status,
-        progress=100 * stage.step // stage.steps,
+        progress=100
+        if stage.status is StageStatus.COMPLETED
+        else min(100 * stage.step // stage.steps, ALMOST),
         step=stage.step,
         steps=stage.steps,
         attempts=stage.attempts,
         worker=stage.worker,
+        waiting_for=stage.waiting_for,
         started_at=_seconds(stage.started_at),
         finished_at=_seconds(stage.finished_at),
         seconds=seconds,
@@ -113,6 +136,7 @@ def model_view(preset: Preset, motions: list[str], max_prompt_chars: int) -> Mod
         example_prompts=list(preset.example_prompts),
         motions=motions,
         max_prompt_chars=max_prompt_chars,
+        max_prompt_tokens=preset.max_prompt_tokens,
         stages=[_stage_model(spec) for spec in preset.stages],
     )
 
@@ -129,6 +153,7 @@ def _stage_model(spec: AnyStageSpec) -> StageModel:
         steps=spec.steps,
         max_steps=spec.max_steps,
         guidance_scale=spec.guidance_scale,
+        max_prompt_tokens=spec.max_prompt_tokens,
     )
 
 
@@ -143,6 +168,14 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         status_code=delivery.status_code,
         error=delivery.error,
         taken=delivery.taken,
+    )
+
+
+def secret_view(secrets: Secrets) -> WebhookSecret:
+    """Show a project's signing secrets."""
+    expires_in_s = None if secrets.previous is None else secrets.previous_for_s
+    return WebhookSecret(
+        secret=secrets.current, previous_secret=secrets.previous, previous_expires_in_s=expires_in_s
     )
 
 

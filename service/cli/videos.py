@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +27,17 @@ from cascade.service.client import DEFAULT_URL, Client, ClientError
 
 Url = Annotated[str, typer.Option("--url", envvar="CASCADE_URL", help="Where the gateway is.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="CASCADE_API_KEY", help="API key.")]
-VideoId = Annotated[str, typer.Argument(metavar="VIDEO", help="Id of the video.")]
+
+
+def _check_id(video_id: str) -> str:
+    """Refuse what is no id: it becomes part of paths and of the name of a file."""
+    if ID.fullmatch(video_id) is None:
+        raise typer.BadParameter(f'"{video_id}" is no id of a video')
+    return video_id
+
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+VideoId = Annotated[str, typer.Argument(metavar="VIDEO", help="Id of the video.", callback=_check_id)]
 console = Console()
 
 
@@ -60,6 +71,8 @@ def submit(
             best_of=best_of,
             webhook_url=webhook_url,
         )
+    for warning in video.warnings:
+        typer.echo(warning, err=True)
     typer.echo(video.id)
 
 
@@ -132,7 +145,7 @@ def _client(url: str, api_key: str | None) -> Iterator[Client]:
         with Client(url, api_key) as client:
             yield client
     except ClientError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

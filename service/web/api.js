@@ -24,11 +24,14 @@ export async function request(method, path, body) {
   return answer.status === 204 ? null : answer.json();
 }
 
+// Below the page, so that a proxy may offer the gateway under a path prefix.
+const address = (path) => new URL(`.${path}`, document.baseURI);
+
 async function send(method, path, headers, body, signal) {
   if (apiKey.get()) headers.Authorization = `Bearer ${apiKey.get()}`;
   let answer;
   try {
-    answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    answer = await fetch(address(path), { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Unreachable("The gateway cannot be reached.");
@@ -43,6 +46,7 @@ export async function follow(id, onEvent, signal) {
   while (!signal.aborted) {
     try {
       const answer = await send("GET", `/v1/videos/${id}/events`, { "Last-Event-ID": lastId }, undefined, signal);
+      if (answer.status === 204) return; // it has ended, and all of its events are here
       for await (const event of parse(answer.body)) {
         lastId = event.id;
         onEvent(event.type, JSON.parse(event.data));

@@ -37,10 +37,18 @@ export class Card {
     }
     this.appearance = appearanceOf(video, this.open);
     this.clips = new Map([...this.element.querySelectorAll("video")].map((clip) => [clip.dataset.name, clip]));
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
     this.element.replaceChildren(
-      ...[this.header(), this.open ? this.panes() : null, this.open ? this.drafts() : null, this.failure(), this.buttons()].filter(Boolean),
+      ...[this.header(), this.open ? this.panes() : null, this.open ? this.drafts() : null, this.failure(), this.warnings(), this.buttons()].filter(Boolean),
     );
+    if (focused) this.focusButton(focused);
     this.refreshProgress();
+  }
+
+  // Whoever uses the keyboard stays on the button they were on, or, where it is gone, on the card.
+  focusButton(text) {
+    const buttons = [...this.element.querySelectorAll(".actions button, .actions a")];
+    (buttons.find(({ textContent }) => textContent === text) ?? this.element).focus({ preventScroll: true });
   }
 
   // An event of the video's stream: progress is drawn at once, anything else is looked up.
@@ -140,6 +148,12 @@ export class Card {
             : h("button", { type: "button", onclick: () => this.make({ from_stage: video.stages[1].name, draft: draft.index }) }, "Go on with this one"),
         )),
     );
+  }
+
+  warnings() {
+    const { warnings } = this.video;
+    if (!warnings?.length) return null;
+    return h("p", { class: "muted", role: "note" }, warnings.join(" "));
   }
 
   failure() {

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from cascade.models.presets.table import get_preset
 from cascade.service.access.api_keys import ApiKeys, Scope
+from cascade.service.gateway import create_app
 from cascade.service.stack.embedded import Credentials, free_port
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs import transitions
 from cascade.workers.jobs.record import StageOutput
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
+from tests.conftest import wait_for_port
 
 STAGES = get_preset("shapes").stage_names
 RENDITIONS = (("mp4", "video/mp4"), ("webp", "image/webp"), ("png", "image/png"), ("thumbnail", "image/webp"))
@@ -33,7 +36,7 @@ StartGateway = Callable[..., str]
 @pytest.fixture(scope="session")
 def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
     """Starts gateway processes in front of the real servers; settings as variables without their prefix."""
-    processes = []
+    processes: list[subprocess.Popen[bytes]] = []
 
     def start(log: Path | None = None, **settings: str) -> str:
         port = free_port()
@@ -48,16 +51,16 @@ def start_gateway(servers: Credentials) -> Iterator[StartGateway]:
         env = {f"CASCADE_{name}": value for name, value in (defaults | settings).items()}
         command = [sys.executable, "-m", "cascade", "gateway"]
         with (log or Path(os.devnull)).open("wb") as stderr:
-            processes.append(subprocess.Popen(command, env=os.environ | env, stderr=stderr if log else None))
-        url = f"http://127.0.0.1:{port}"
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-            client.get(f"{url}/healthz").raise_for_status()
-        return url
+            process = subprocess.Popen(command, env=os.environ | env, stderr=stderr if log else None)
+        processes.append(process)
+        wait_for_port(port, process)
+        return f"http://127.0.0.1:{port}"
 
     yield start
     for process in processes:
         process.terminate()
-        process.wait(10)
+    for process in processes:
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +86,22 @@ def connected(settings: Settings) -> Iterator[Servers]:
 
 
 @pytest.fixture
+def app_with(connected: Servers) -> Iterator[Callable[..., TestClient]]:
+    """Clients of gateways in this process, for tests of settings; they speak as from loopback, and redirects are not followed."""
+    with ExitStack() as clients:
+
+        def start(**changes: object) -> TestClient:
+            app = create_app(connected.settings.model_copy(update=changes))
+            clients.callback(app.state.servers.redis.close)
+            client = TestClient(
+                app, base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50_000), follow_redirects=False
+            )
+            return clients.enter_context(client)
+
+        yield start
+
+
+@pytest.fixture
 def job_queue(connected: Servers) -> JobQueue:
     """The queue that the gateway puts jobs into, as workers see it."""
     return JobQueue.of(connected)
@@ -101,14 +120,14 @@ def as_key(guarded_url: str, api_keys: ApiKeys) -> Iterator[Callable[..., httpx.
         def client(project: str, *scopes: Scope, url: str = guarded_url) -> httpx.Client:
             _, token = api_keys.create("test", project, scopes or (Scope.GENERATE, Scope.READ))
             headers = {"Authorization": f"Bearer {token}"}
-            return clients.enter_context(httpx.Client(base_url=url, headers=headers))
+            return clients.enter_context(httpx.Client(base_url=url, headers=headers, timeout=60))
 
         yield client
 
 
 @pytest.fixture
 def client(gateway_url: str, connected: Servers) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway_url) as client:
+    with httpx.Client(base_url=gateway_url, timeout=60) as client:
         yield client
 
 
@@ -162,7 +181,7 @@ def cascade() -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=500,
             cwd=cwd,
         )
 

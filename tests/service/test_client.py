@@ -61,11 +61,18 @@ def test_the_same_idempotency_key_gives_the_same_video(api: Client) -> None:
     assert api.submit(PROMPT, idempotency_key="once").id == first.id
     with pytest.raises(Refused, match="another request"):
         api.submit("a blue square", idempotency_key="once")
+    remix = api.remix(first.id, idempotency_key="again")
+    assert api.remix(first.id, idempotency_key="again").id == remix.id
+    for _ in range(2):
+        assert api.cancel(remix.id, idempotency_key="stop").status is VideoStatus.CANCELLED
+    with pytest.raises(Refused):
+        api.cancel(remix.id, idempotency_key="")
 
 
 def test_models_come_with_their_stages(api: Client) -> None:
     [model] = api.models().data
     assert (model.id, model.stages[0].title, model.stages[0].max_steps) == ("shapes", "Keyframes", 100)
+    assert api.model("shapes") == model
 
 
 def test_a_refusal_says_what_is_wrong(api: Client, tmp_path: Path) -> None:
@@ -77,7 +84,24 @@ def test_a_refusal_says_what_is_wrong(api: Client, tmp_path: Path) -> None:
     with pytest.raises(Refused) as early:
         api.download(api.submit(PROMPT).id, tmp_path / "video.mp4")
     assert early.value.status == 409
-    assert not (tmp_path / "video.mp4").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    api: Client, finish: Callable[..., None], tmp_path: Path
+) -> None:
+    video = api.submit(PROMPT)
+    finish(video.id)
+    for wrong in (tmp_path / "nowhere" / "video.mp4", tmp_path):
+        with pytest.raises(ClientError, match="cannot be written"):
+            api.download(video.id, wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_watching_what_has_ended_ends(api: Client, finish: Callable[..., None]) -> None:
+    video = api.submit(PROMPT)
+    finish(video.id)
+    assert [seen.progress for seen in api.watch(video.id)] == [100]
 
 
 def test_a_gateway_that_is_away_is_unavailable() -> None:
@@ -88,7 +112,7 @@ def test_a_gateway_that_is_away_is_unavailable() -> None:
 
 def test_the_clients_parameters_are_the_fields_of_the_requests() -> None:
     submit = set(inspect.signature(Client.submit).parameters) - {"self", "idempotency_key"}
-    remix = set(inspect.signature(Client.remix).parameters) - {"self", "video_id"}
+    remix = set(inspect.signature(Client.remix).parameters) - {"self", "video_id", "idempotency_key"}
     assert submit == set(CreateVideo.model_fields)
     assert remix == set(RemixVideo.model_fields)
 

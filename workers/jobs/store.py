@@ -21,21 +21,17 @@ from cascade.workers.errors import (
     QuotaExceeded,
     UnreadableRecord,
 )
+from cascade.workers.jobs.changes import changes, unschedule
 from cascade.workers.jobs.claim import LIFETIME_S, Claim, Claimed
-from cascade.workers.jobs.codec import dump_job, load_job, project_of, version_of
-from cascade.workers.jobs.dead_letters import DeadLetter, dump_letter
-from cascade.workers.jobs.events import announce, publish
+from cascade.workers.jobs.codec import load_job, project_of, version_of
+from cascade.workers.jobs.events import announce
 from cascade.workers.jobs.paging import Place, places_after
-from cascade.workers.jobs.record import Job, JobStatus
-from cascade.workers.jobs.transitions import expiry
+from cascade.workers.jobs.record import Job
 from cascade.workers.keys import (
-    DEAD_LETTERS,
-    INTERMEDIATES_DUE,
     JOBS_DUE,
     OBJECTS_DUE,
     OPEN,
     STORED,
-    WEBHOOKS,
     deleted_key,
     deliveries_key,
     events_key,
@@ -82,7 +78,7 @@ class JobStore:
             AlreadyClaimed: the claim's key stands for a job.
         """
         job = replace(job, writes=(new_write(),))
-        transaction = self._changes(None, job)
+        transaction = changes(None, job, self.settings, self.now)
         transaction.add("ZADD", jobs_key(job.project), job.created_at, job.id)
         answer = self._run(self._admit, job.id, job.project, b"", transaction, claim)
         if answer == b"changed" and self.get(job.id) == job:
@@ -245,28 +241,13 @@ class JobStore:
             if write in before.writes:
                 return before  # carried out before; that answer was lost
             job = replace(change(before), writes=(*before.writes[1 - MAX_WRITES :], write))
-            answer = self._run(script, job_id, job.project, stored, self._changes(before, job), claim)
+            answer = self._run(
+                script, job_id, job.project, stored, changes(before, job, self.settings, self.now), claim
+            )
             if answer == b"changed":
                 continue
             self._check(answer, job, claim)
             return job
-
-    def _changes(self, before: Job | None, job: Job) -> Transaction:
-        """List all that follows from a change of a record."""
-        transaction = Transaction()
-        transaction.add("SET", job_key(job.id), dump_job(job))
-        publish(transaction, before, job)
-        if before is None or _place(before) != _place(job):
-            schedule(transaction, before, job, self.now())
-        stored = job.stored_bytes - (0 if before is None else before.stored_bytes)
-        if stored:
-            transaction.add("HINCRBY", STORED, job.project, stored)
-        was_over = before is not None and before.status.final
-        if job.status.final and not was_over:
-            self._end(transaction, job)
-        elif was_over and not job.status.final:
-            _unschedule(transaction, job.id)
-        return transaction
 
     def _run(
         self,
@@ -318,20 +299,6 @@ class JobStore:
                     "that it may have; delete some"
                 )
 
-    def _end(self, transaction: Transaction, job: Job) -> None:
-        """Schedule an ended job's webhook and its deletion, and keep a letter of one that failed."""
-        assert job.finished_at is not None
-        if job.request.webhook_url is not None:
-            transaction.add("ZADD", WEBHOOKS, job.finished_at, job.id)
-        if job.status is JobStatus.FAILED and job.failure is not None:
-            letter = DeadLetter(job.id, job.failure, job.finished_at)
-            transaction.add("HSET", DEAD_LETTERS, job.id, dump_letter(letter))
-        due = expiry(job, self.settings.result_ttl_s)
-        assert due is not None
-        transaction.add("ZADD", JOBS_DUE, due, job.id)
-        tensors_due = min(due, job.finished_at + self.settings.intermediate_ttl_s)
-        transaction.add("ZADD", INTERMEDIATES_DUE, tensors_due, job.id)
-
     def _delete(self, job_id: str, stored: bytes) -> bool:
         """Remove a record if it is still what was read; return whether it was."""
         now, transaction = self.now(), Transaction()
@@ -345,7 +312,7 @@ class JobStore:
         transaction.add("EXPIRE", deleted_key(project), DELETED_TTL_S)
         transaction.add("HDEL", OPEN, job_id)
         transaction.add("SREM", open_key(project), job_id)
-        _unschedule(transaction, job_id)
+        unschedule(transaction, job_id)
         announce(transaction, job_id)
         try:
             job = load_job(stored)
@@ -373,16 +340,3 @@ class JobStore:
         if created_at is None:
             raise JobNotFound(job_id)
         return Place(created_at, job_id)
-
-
-def _place(job: Job) -> tuple[object, ...]:
-    """Return what of a record decides where its job waits."""
-    stage = None if job.open_stage is None else job.stage(job.open_stage)
-    return () if stage is None else (stage.name, stage.status, stage.retry_at)
-
-
-def _unschedule(transaction: Transaction, job_id: str) -> None:
-    """Take back what `_end` scheduled."""
-    for key in (WEBHOOKS, INTERMEDIATES_DUE, JOBS_DUE):
-        transaction.add("ZREM", key, job_id)
-    transaction.add("HDEL", DEAD_LETTERS, job_id)

@@ -47,8 +47,7 @@ class Motions:
         """
         if not any(spec.options.takes_motion for spec in get_preset(preset).stages):
             raise InvalidParameter("model", f'no stage of preset "{preset}" takes motions')
-        if NAME.fullmatch(name) is None:
-            raise ValueError(f'"{name}" is no name: up to 64 lower-case letters, digits and hyphens')
+        check_name(name)
         motion = Motion(preset, name, hashlib.sha256(content).hexdigest(), time.time())
         self.objects.put(motion.key, content, SAFETENSORS)
         self.redis.hset(MOTIONS, f"{preset}/{name}", CODEC.dump_json(motion))
@@ -82,3 +81,9 @@ class Motions:
         if hashlib.sha256(content).hexdigest() != motion.sha256:
             raise ArtifactLost(f"{motion.key} is damaged: its checksum differs")
         return content
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless a name is of lower-case letters, digits and hyphens."""
+    if NAME.fullmatch(name) is None:
+        raise ValueError(f'"{name}" is no name: up to 64 lower-case letters, digits and hyphens')

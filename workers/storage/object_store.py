@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from hashlib import md5
 from typing import Any
 
 import boto3
@@ -13,8 +15,11 @@ from botocore.exceptions import ClientError
 
 from cascade.workers.errors import ArtifactLost
 from cascade.workers.settings import Settings
+from cascade.workers.storage.server_clock import CLOCK
 
 CHUNK_BYTES = 256 * 1024
+FIRST_REGION = "us-east-1"
+NO_SUCH_PLACE = ("InvalidLocationConstraint", "IllegalLocationConstraintException")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class ObjectStore:
     def __init__(self, settings: Settings, timeout_s: float = 60, attempts: int = 5) -> None:
         """Prepare the connections; the server may take `timeout_s` for each answer, and is asked up to `attempts` times."""
         self.bucket = settings.s3_bucket
+        self._region = settings.s3_region
         self._expiry_s = settings.presign_expiry_s
         self._client = _client(settings, settings.s3_endpoint_url, timeout_s, attempts)
         # A presigned URL is signed for its host: it needs the address that clients use.
@@ -44,7 +50,7 @@ class ObjectStore:
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            self._client.create_bucket(Bucket=self.bucket)
+            self._create_bucket()
 
     def check(self) -> None:
         """Raise botocore's error if the server or the bucket cannot be reached."""
@@ -105,6 +111,20 @@ class ObjectStore:
             if keys:
                 self.delete(keys)
 
+    def _create_bucket(self) -> None:
+        """Create the bucket in the region of the settings; S3 wants it named, but for its first one."""
+        place: dict[str, Any] = {}
+        if self._region != FIRST_REGION:
+            place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        try:
+            self._client.create_bucket(Bucket=self.bucket, **place)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if place and code in NO_SUCH_PLACE:  # a server that knows no regions
+                self._client.create_bucket(Bucket=self.bucket)
+            elif code != "BucketAlreadyOwnedByYou":  # another process was faster
+                raise
+
     def _open(self, key: str, **options: str) -> Any:
         try:
             return self._client.get_object(Bucket=self.bucket, Key=key, **options)
@@ -121,7 +141,7 @@ def _chunks(body: Any) -> Iterator[bytes]:
 
 def _client(settings: Settings, endpoint_url: str | None, timeout_s: float, attempts: int) -> Any:
     access, secret = settings.s3_access_key, settings.s3_secret_key
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=settings.s3_region,
@@ -137,3 +157,12 @@ def _client(settings: Settings, endpoint_url: str | None, timeout_s: float, atte
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+    CLOCK.follow(client)
+    return client
+
+
+def _add_md5(params: dict[str, Any], **_: object) -> None:
+    """Add the checksum that older servers require of a multi-delete; boto3 itself sends newer ones only."""
+    digest = md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = b64encode(digest).decode()

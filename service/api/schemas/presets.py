@@ -19,6 +19,7 @@ class StageModel(NamedStage):
     steps: int
     max_steps: int
     guidance_scale: float
+    max_prompt_tokens: int | None = Field(None, description="As that of the model, for this stage.")
 
 
 class ModelView(BaseModel):
@@ -34,6 +35,10 @@ class ModelView(BaseModel):
     example_prompts: list[str]
     motions: list[str] = Field(description="Names that `motion` may take.")
     max_prompt_chars: int
+    max_prompt_tokens: int | None = Field(
+        None,
+        description="Tokens of a prompt that all stages read, marks of beginning and end included; null where not known.",
+    )
     stages: list[StageModel]
 
 

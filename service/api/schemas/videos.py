@@ -60,6 +60,9 @@ class StageView(NamedStage):
     steps: int
     attempts: int
     worker: str | None
+    waiting_for: str | None = Field(
+        default=None, description="What is away that the running stage waits for, such as the object store."
+    )
     started_at: int | None
     finished_at: int | None
     seconds: float | None = Field(description="From the stage's last start to its end.")
@@ -67,7 +70,9 @@ class StageView(NamedStage):
     peak_memory_bytes: int | None
     artifact_bytes: int | None = Field(description="Size of the tensors handed to the next stage.")
     reused: bool = Field(description="Copied from the video that this one remixes.")
-    preview_url: str | None = Field(description="Presigned URL of the stage's clip as MP4.")
+    preview_url: str | None = Field(
+        description="URL of the stage's clip as MP4, for a while and without a key."
+    )
 
 
 class DraftView(BaseModel):
@@ -104,6 +109,9 @@ class Video(VideoOptions):
     seconds: str = Field(examples=["3.625"])
     size: str = Field(examples=["256x160"])
     prompt: str
+    warnings: list[str] = Field(
+        [], description="What of the prompts is not used, because text encoders read no more."
+    )
     remixed_from_video_id: str | None = None
     error: VideoError | None
     seed: int
@@ -112,7 +120,7 @@ class Video(VideoOptions):
     drafts: list[DraftView] = Field(description="With `best_of`, all clips of the first stage.")
     stages: list[StageView]
     usage: Usage
-    url: str | None = Field(description="Presigned URL of the finished MP4.")
+    url: str | None = Field(description="URL of the finished MP4, for a while and without a key.")
 
 
 class VideoList(BaseModel):

@@ -14,6 +14,8 @@ import pytest
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs import transitions
 from cascade.workers.jobs.record import Failure
+from cascade.workers.keys import events_key
+from cascade.workers.servers import Servers
 
 PROMPT = "a red circle"
 FIRST = "keyframes"
@@ -21,11 +23,13 @@ OTHERS = ("interpolation", "super-resolution", "expert-translation")
 
 Finish = Callable[..., None]
 Later = Callable[..., None]
-Events = list[tuple[str, str, dict[str, Any]]]
-"""(id, type, data) of each event."""
+Event = tuple[str, str, dict[str, Any]]
+"""(id, type, data)."""
+
+Events = list[Event]
 
 
-def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def read_events(lines: Iterator[str]) -> Iterator[Event]:
     fields: dict[str, str] = {}
     for line in lines:
         if line and not line.startswith(":"):
@@ -36,11 +40,15 @@ def read_events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]
             fields = {}
 
 
-def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> Events:
+def follow(client: httpx.Client, video_id: str, after: str | None = None) -> Iterator[Event]:
     headers = {} if after is None else {"Last-Event-ID": after}
-    with client.stream("GET", f"/v1/videos/{video_id}/events", headers=headers, timeout=20) as answer:
+    with client.stream("GET", f"/v1/videos/{video_id}/events", headers=headers, timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        return list(read_events(answer.iter_lines()))
+        yield from read_events(answer.iter_lines())
+
+
+def events_of(client: httpx.Client, video_id: str, after: str | None = None) -> Events:
+    return list(follow(client, video_id, after))
 
 
 @pytest.fixture
@@ -78,29 +86,94 @@ def test_a_listener_goes_on_where_it_was_cut_off(client: httpx.Client, finish: F
     whole = events_of(client, video_id)
     for cut in (0, 3, len(whole) - 2):
         assert events_of(client, video_id, after=whole[cut][0]) == whole[cut + 1 :]
-    for wrong in ("yesterday", "1-", "-1", "1-1-1"):
-        answer = client.get(f"/v1/videos/{video_id}/events", headers={"Last-Event-ID": wrong})
-        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "last-event-id")
+
+
+ODD_IDS = (
+    *("", "0-0", "yesterday", "1-", "-1", "1-1-1", "$", "+", "(1-1", "²-1", "1-1"),
+    *(
+        "99999999999999-0",
+        "18446744073709551616-0",
+        "9" * 300,
+        "9" * 30 + "-0",
+        "18446744073709551615-18446744073709551615",
+    ),
+)
+
+
+def test_after_an_id_that_is_none_of_its_own_a_video_sends_all_events(
+    client: httpx.Client, finish: Finish, video_id: str
+) -> None:
+    finish(video_id)
+    whole = events_of(client, video_id)
+    other = client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"]
+    client.post(f"/v1/videos/{other}/cancel")
+    of_another = events_of(client, other)[0][0]
+    for odd in (*ODD_IDS, of_another):
+        with client.stream(
+            "GET", f"/v1/videos/{video_id}/events", headers={b"Last-Event-ID": odd.encode()}, timeout=20
+        ) as answer:
+            assert answer.status_code == 200, odd
+            assert list(read_events(answer.iter_lines())) == whole, odd
+
+
+def test_what_has_ended_is_connected_to_no_more(
+    client: httpx.Client, job_queue: JobQueue, connected: Servers, finish: Finish
+) -> None:
+    ids = [client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"] for _ in range(3)]
+    finish(ids[0])
+    job_queue.jobs.update(
+        ids[1], lambda job: transitions.fail(job, Failure("stage_failed", "no weights", FIRST), 1.0)
+    )
+    client.post(f"/v1/videos/{ids[2]}/cancel")
+    for video_id in ids:
+        path = f"/v1/videos/{video_id}/events"
+        whole = events_of(client, video_id)
+        answer = client.get(path, headers={"Last-Event-ID": whole[-1][0]}, timeout=5)
+        assert (answer.status_code, answer.content) == (204, b"")
+        connected.redis.delete(events_key(video_id))  # they expire before a record may
+        for headers in ({}, {"Last-Event-ID": whole[0][0]}):
+            assert client.get(path, headers=headers, timeout=5).status_code == 204
+
+
+def test_a_waiting_video_whose_events_have_expired_is_listened_to(
+    client: httpx.Client, connected: Servers, finish: Finish, later: Later, video_id: str
+) -> None:
+    connected.redis.delete(events_key(video_id))
+    later(0.3, finish, video_id)
+    assert events_of(client, video_id)[-1][1] == "video.completed"
+
+
+def test_a_stream_says_when_to_connect_again(client: httpx.Client, finish: Finish, video_id: str) -> None:
+    finish(video_id)
+    with client.stream("GET", f"/v1/videos/{video_id}/events", timeout=20) as answer:
+        lines = list(answer.iter_lines())
+        headers = answer.headers
+    assert lines.count("retry: 1000") == 1
+    assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-store", "no")
 
 
 def test_failing_cancelling_and_deleting_end_the_stream(client: httpx.Client, job_queue: JobQueue) -> None:
     ids = [client.post("/v1/videos", json={"prompt": PROMPT}).json()["id"] for _ in range(3)]
-    ends: dict[str, Events] = {}
+    ends: dict[str, Events] = {video_id: [] for video_id in ids}
 
     def listen(video_id: str) -> None:
-        ends[video_id] = events_of(client, video_id)
+        for event in follow(client, video_id):
+            ends[video_id].append(event)
 
     threads = [threading.Thread(target=listen, args=(video_id,)) for video_id in ids]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    deadline = time.monotonic() + 60
+    while not all(ends.values()):  # each begins with what happened so far
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     job_queue.jobs.update(
         ids[0], lambda job: transitions.fail(job, Failure("stage_failed", "no weights", FIRST), 1.0)
     )
     client.post(f"/v1/videos/{ids[1]}/cancel")
     client.delete(f"/v1/videos/{ids[2]}")
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     assert ends[ids[0]][-1][1:] == (
         "video.failed",

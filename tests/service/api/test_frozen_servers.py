@@ -71,13 +71,13 @@ def test_a_frozen_redis_is_named_within_5_s_while_all_threads_wait_for_it(deploy
         lists = [clients.submit(deployment.get, "/v1/videos") for _ in range(THREADS)]
         time.sleep(0.3)  # all of them wait now
         alive, seconds = deployment.get("/healthz")
-        assert (alive.status_code, seconds < 1) == (200, True), seconds
+        assert (alive.status_code, seconds < 3) == (200, True), seconds
         for answer, seconds in (probe.result() for probe in probes):
             assert seconds < 5
             assert answer.status_code == 503
             assert deployment.checks(answer) == {"redis": False, "s3": True}
         for answer, seconds in (listing.result() for listing in lists):
-            assert seconds < 10
+            assert seconds < 20
             assert answer.status_code == 503
             assert "queue" in answer.json()["detail"]
     assert deployment.get("/v1/videos")[0].status_code == 200

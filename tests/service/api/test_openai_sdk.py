@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import openai
@@ -47,7 +48,11 @@ def test_create_and_poll_waits_for_the_end(
     sdk: openai.OpenAI, finish: Finish, later: Callable[..., None]
 ) -> None:
     def finish_the_newest() -> None:
-        finish(sdk.videos.list(limit=1).data[0].id)
+        deadline = time.monotonic() + 60
+        while not (newest := sdk.videos.list(limit=1).data):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        finish(newest[0].id)
 
     later(0.5, finish_the_newest)
     assert sdk.videos.create_and_poll(prompt=PROMPT).status == "completed"
