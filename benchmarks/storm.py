@@ -22,6 +22,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -73,7 +74,7 @@ def main() -> int:
     return int(any(result["videos"].get(fault) for fault in FAULTS) or bool(result["orphans"]))
 
 
-def run(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run the storm in an empty folder; return the result."""
     settings = SETTINGS if options.lease_s is None else SETTINGS | {"CASCADE_LEASE_S": str(options.lease_s)}
     create_random_shapes(folder / "checkpoints")
@@ -86,7 +87,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, object]:
             console.log(f"stopped within {stack.stop():.1f} s")
 
 
-def weather(stack: StormStack, http: httpx.Client, options: argparse.Namespace) -> dict[str, object]:
+def weather(stack: StormStack, http: httpx.Client, options: argparse.Namespace) -> dict[str, Any]:
     """Let the storm go over a stack that runs."""
     draw = random.Random(options.seed)
     calm = [Submission(-number - 1, seed, "watch") for number, seed in enumerate(range(SEEDS))]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis import Redis
@@ -83,7 +84,7 @@ class StormStack:
 
     def pids(self) -> dict[str, int]:
         """Find the children that there are at the moment, by name."""
-        pids = {}
+        pids: dict[str, int] = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 command = (folder / "cmdline").read_bytes().decode().replace("\0", " ")
@@ -116,8 +117,8 @@ class StormStack:
             )
         )
 
-    def _credentials(self) -> dict[str, str]:
-        credentials: dict[str, str] = json.loads((self.data_dir / "embedded.json").read_text())
+    def _credentials(self) -> dict[str, Any]:
+        credentials: dict[str, Any] = json.loads((self.data_dir / "embedded.json").read_text())
         return credentials
 
 

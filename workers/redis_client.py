@@ -38,13 +38,11 @@ def connect_redis_briefly(settings: Settings, timeout_s: float, retries: int = 5
 def _connect(
     settings: Settings, timeout_s: float, retries: int, retry_on: tuple[type[Exception], ...]
 ) -> RedisClient:
-    return Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=timeout_s,
-        socket_connect_timeout=min(timeout_s, 5),
-        health_check_interval=30,
-        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries, supported_errors=retry_on),
+    options = settings.redis_address.client_options(
+        socket_timeout=timeout_s, socket_connect_timeout=min(timeout_s, 5), health_check_interval=30
     )
+    retry = Retry(ExponentialBackoff(cap=1, base=0.05), retries, supported_errors=retry_on)
+    return Redis(**options, retry=retry)
 
 
 def server_time(redis: RedisClient) -> float:

@@ -17,6 +17,7 @@ from cascade.models.stage import AnyStage
 from cascade.workers.errors import UnknownQueue
 from cascade.workers.idle_watch import IdleWatch
 from cascade.workers.logs import configure_logging
+from cascade.workers.outages import outage
 from cascade.workers.queue.celery_app import RUN_NEXT
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.queues import check_queues, stage_of
@@ -24,8 +25,11 @@ from cascade.workers.reconciler import Reconciler, ReconcilerLoop
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings, get_settings
 from cascade.workers.stage_task import StageTask
+from cascade.workers.storage.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
 
 
 class LoadedStages:
@@ -71,6 +75,20 @@ def _networks(spec: AnyStageSpec) -> tuple[object, ...]:
     return (spec.checkpoint, spec.text_encoder, spec.options, spec.schedule, spec.clean_captions)
 
 
+def _wait_for_bucket(objects: ObjectStore) -> None:
+    """Create the bucket if it is not there; a store that is away is waited for: a new process would load all anew."""
+    while True:
+        try:
+            objects.ensure_bucket()
+        except Exception as error:
+            if outage(error) is None:
+                raise
+            logger.warning("this worker waits for the object store: %s", error)
+            time.sleep(RETRY_S)
+        else:
+            return
+
+
 def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
     """Work until told to stop: SIGTERM finishes the running stage, or hands it back after `drain_s`.
 
@@ -83,9 +101,9 @@ def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
     configure_logging(settings.log_level)
     check_queues(queues)
     servers = Servers.connect(settings)
-    servers.objects.ensure_bucket()
     heartbeat = Heartbeat(servers.redis, queues)
     heartbeat.start()
+    _wait_for_bucket(servers.objects)
     task = StageTask.of(servers, heartbeat, LoadedStages(queues, settings).get)
     reconciler = ReconcilerLoop(Reconciler.of(servers), settings.lease_s)
     watch = IdleWatch(servers.redis, heartbeat)

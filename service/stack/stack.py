@@ -16,6 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from cascade.models.presets.table import get_preset
+from cascade.service.api.download_urls import check_downloads
 from cascade.service.stack.embedded import (
     LOOPBACK,
     Program,
@@ -27,6 +28,7 @@ from cascade.service.stack.embedded import (
     s3_program,
 )
 from cascade.service.stack.supervisor import PRIVATE_UMASK, Child, Supervisor
+from cascade.workers.addresses import host_in_url
 from cascade.workers.queue.heartbeat import live_workers
 from cascade.workers.redis_client import RedisClient, connect_redis
 from cascade.workers.settings import Settings
@@ -67,10 +69,12 @@ class Stack:
 
         Raises:
             StackRuns: the data folder is in use.
+            WrongSettings: clients could not fetch files from the embedded S3 server.
             DataFolderRefused: the data folder cannot be made private.
             MissingServer: an embedded server is not installed.
             StartFailed: a child did not become ready.
         """
+        check_downloads(self.settings, self.settings.s3_endpoint_url or f"http://{LOOPBACK}")
         with _private_files():
             make_private(self.settings.data_dir)
             self._take_lock()
@@ -83,8 +87,9 @@ class Stack:
             self.supervisor.spawn(worker)
         self.supervisor.spawn(self._housekeeper(env))
         port = self._gateway_port()
-        host = self.settings.host
-        self.url = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+        here = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
+        host = here.get(self.settings.host, self.settings.host)
+        self.url = f"http://{host_in_url(host)}:{port}"
         gateway = self._child(
             "gateway",
             _cascade(env | {"CASCADE_PORT": str(port)}, "gateway"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +68,18 @@ class OwnServer:
         self._comeback.join()
 
 
+def steady_port() -> int:
+    """A free port that no outgoing connection is given while its server is away."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Credentials, OwnServer, OwnServer]]:
     folder = tmp_path_factory.mktemp("own")
-    credentials = credentials_of(folder)
+    credentials = replace(credentials_of(folder), redis_port=steady_port(), s3_port=steady_port())
     redis = OwnServer(redis_program(credentials, folder), credentials.redis_port)
     objects = OwnServer(s3_program(credentials, folder), credentials.s3_port)
     yield credentials, redis, objects
@@ -127,12 +138,24 @@ def test_a_server_that_is_away_costs_no_try_and_no_clip(
     assert job_queue.artifacts.get(record.preview)[4:8] == b"ftyp"
 
 
+def test_a_worker_that_redis_leaves_between_a_wake_up_and_its_stage_loses_nothing(
+    connected: Servers, job_queue: JobQueue, redis_server: OwnServer
+) -> None:
+    job_id = job_queue.submit(REQUEST).id
+    task, _ = task_that(connected, lambda: None)
+    redis_server.stop()
+    task.run()
+    redis_server.start()
+    task.run()
+    assert stored_job(job_queue.jobs, job_id).stage(FIRST).status is StageStatus.COMPLETED
+
+
 def test_the_record_says_what_a_stage_waits_for_and_cancelling_ends_the_wait(
     connected: Servers, job_queue: JobQueue, s3_server: OwnServer
 ) -> None:
     job_id = job_queue.submit(REQUEST).id
     task, _ = task_that(connected, s3_server.stop)
-    thread = threading.Thread(target=task.run)
+    thread = threading.Thread(target=task.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60
     while (record := stored_job(job_queue.jobs, job_id).stage(FIRST)).waiting_for is None:
@@ -170,7 +193,7 @@ def test_a_full_redis_ends_no_job_and_keeps_nobody_from_ending_one(
         memory_back.start()
 
     task, stage = task_that(connected, fill)
-    thread = threading.Thread(target=task.run)
+    thread = threading.Thread(target=task.run, daemon=True)
     thread.start()
     while redis.config_get("maxmemory")["maxmemory"] == "0":
         time.sleep(0.01)

@@ -190,3 +190,15 @@ def test_there_is_a_wake_up_for_each_stage_that_waits_and_no_more(
     time.sleep(1.0)
     reconciler.balance()
     assert [key for key in connected.redis.keys("*") if b"line" in key or key == QUEUE.encode()] == []
+
+
+def test_a_wake_up_that_a_frozen_worker_took_is_sent_again(
+    connected: Servers, job_queue: JobQueue, reconciler: Reconciler
+) -> None:
+    """A frozen machine still gets what Redis has for it, and does nothing about it."""
+    job_id = job_queue.submit(REQUEST).id
+    assert connected.redis.brpop(QUEUE, timeout=5) is not None
+    assert connected.redis.llen(QUEUE) == 0
+    reconciler.balance()
+    assert connected.redis.llen(QUEUE) == 1
+    assert take(connected) == job_id

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from cascade.workers.settings import Settings
+from cascade.workers.addresses import host_in_url
+from cascade.workers.settings import Settings, WrongSettings, get_settings
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> Iterator[None]:
+    """What a test reads from the environment is not left to the next."""
+    yield
+    get_settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -22,6 +31,129 @@ from cascade.workers.settings import Settings
 def test_settings_that_cannot_work_are_refused_at_start(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings(**values)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("PORT", "x", "a whole number"),
+        ("PORT", "70000", "65535 or less"),
+        ("PORT", "tcp://10.0.0.1:80", "a whole number"),
+        ("LEASE_S", "soon", "a number"),
+        ("LEASE_S", "inf", "a finite number"),
+        ("LEASE_S", "nan", "a finite number"),
+        ("LEASE_S", "0", "1.0 or more"),
+        ("WEBHOOK_TIMEOUT_S", "0", "more than 0"),
+        ("COMPILE", "perhaps", "true or false"),
+        ("AUTH", "maybe", "'auto', 'on' or 'off'"),
+        ("DTYPE", "float64", "'auto', 'float32', 'float16' or 'bfloat16'"),
+        ("DEVICE", "gpu", "auto, cpu, cuda"),
+        ("DEVICE", "cuda:", "auto, cpu, cuda"),
+        ("LOG_LEVEL", "verbose", "DEBUG, INFO, WARNING, ERROR"),
+        ("PRESETS", "shapes,dreams", "shapes"),
+        ("PRESETS", ",", "shapes"),
+        ("STAGE_EXECUTION", "{", "JSON"),
+        ("STAGE_EXECUTION", "[1]", "an object"),
+        ("STAGE_EXECUTION", '{"keyframes": {"dtype": "f8"}}', "'float16'"),
+        ("STAGE_EXECUTION", '{"keyframes": {"device": "gpu"}}', "auto, cpu, cuda"),
+        ("STAGE_EXECUTION", '{"keyframes": 1}', "an object"),
+        ("HOST", "http://example.com", "an address or a name alone"),
+        ("HOST", "127.0.0.1:8000", "an address or a name alone"),
+        ("HOST", "[::1]:8000", "an address or a name alone"),
+        ("HOST", "127.0.0.1.1", "an address or a name alone"),
+        ("HOST", "[127.0.0.1]", "an address or a name alone"),
+        ("HOST", "a b", "an address or a name alone"),
+        ("S3_ENDPOINT_URL", "localhost:9000", "http:// or https://"),
+        ("S3_ENDPOINT_URL", "http://::1:9000", "http:// or https://"),
+        ("S3_ENDPOINT_URL", "http://h:x", "http:// or https://"),
+        ("S3_PUBLIC_ENDPOINT_URL", "s3://h", "http:// or https://"),
+        ("S3_BUCKET", "My_Bucket", "lower-case letters"),
+        ("S3_REGION", "eu west", "letters, digits and hyphens"),
+        ("MAX_BODY_BYTES", "64KiB", "a whole number"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_that_names_it_and_what_is_allowed(
+    variable: str, value: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"CASCADE_{variable}", value)
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings) as refusal:
+        get_settings()
+    assert str(refusal.value).startswith(f"CASCADE_{variable}: ")
+    assert allowed in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASCADE_PORT", "x")
+    monkeypatch.setenv("CASCADE_DEVICE", "gpu")
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings, match=r"CASCADE_DEVICE: .*; CASCADE_PORT: "):
+        get_settings()
+
+
+@pytest.mark.parametrize("name", ["S3_ACCESS_KEY", "S3_SECRET_KEY"])
+def test_half_a_login_is_refused_without_showing_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CASCADE_{name}", "hunter2")
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings, match="CASCADE_S3_ACCESS_KEY and CASCADE_S3_SECRET_KEY") as refusal:
+        get_settings()
+    assert "hunter" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["https://user:hunter2@h:9000", "http://h:9000@hunter2/", "hunter2"])
+def test_a_password_in_a_server_address_is_refused_without_showing_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASCADE_S3_ENDPOINT_URL", url)
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings, match="CASCADE_S3_ENDPOINT_URL: ") as refusal:
+        get_settings()
+    assert "hunter" not in str(refusal.value)
+
+
+def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "S3_ENDPOINT_URL", "S3_SECRET_KEY", "REDIS_URL", "STAGE_EXECUTION"):
+        monkeypatch.setenv(f"CASCADE_{name}", "")
+    get_settings.cache_clear()
+    assert get_settings() == Settings()
+    assert (get_settings().port, get_settings().s3_endpoint_url) == (8000, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "kept", "authenticates"),
+    [
+        ("::1", "::1", False),
+        ("[::1]", "::1", False),
+        ("0:0:0:0:0:0:0:1", "0:0:0:0:0:0:0:1", False),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", False),
+        ("127.8.8.8", "127.8.8.8", False),
+        ("LocalHost", "LocalHost", False),
+        ("::", "::", True),
+        ("[2001:db8::7]", "2001:db8::7", True),
+        ("fe80::1%eth0", "fe80::1%eth0", True),
+        ("0.0.0.0", "0.0.0.0", True),
+        ("localhost.example.com", "localhost.example.com", True),
+    ],
+)
+def test_hosts_are_addresses_or_names_and_keys_are_needed_off_loopback(
+    host: str, kept: str, authenticates: bool
+) -> None:
+    settings = Settings(host=host)
+    assert (settings.host, settings.authenticates) == (kept, authenticates)
+
+
+@pytest.mark.parametrize(
+    ("host", "in_url"),
+    [
+        ("::1", "[::1]"),
+        ("fe80::1%eth0", "[fe80::1%25eth0]"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("example.com", "example.com"),
+    ],
+)
+def test_an_ipv6_host_stands_in_brackets_in_a_url(host: str, in_url: str) -> None:
+    assert host_in_url(host) == in_url
 
 
 def test_a_queue_goes_before_the_name_of_its_stage() -> None:

@@ -17,8 +17,10 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "cascade.workers.que
 
 def create_celery(settings: Settings) -> Celery:
     """Create the application, the same for those who send tasks and those who run them."""
-    app = Celery("cascade", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    address = settings.redis_address
+    app = Celery("cascade", broker=address.broker_url, set_as_current=False)
     app.conf.update(
+        broker_use_ssl=address.tls and dict(address.tls),
         # Nothing is acknowledged: what a lost message stood for still waits. So a connection that breaks while a stage
         # runs leaves no acknowledgement behind that keeps the worker from taking the next message.
         task_queues=[Queue(queue, no_ack=True) for queue in all_queues()],
@@ -41,7 +43,8 @@ def create_celery(settings: Settings) -> Celery:
             "max_retries": 1,
             "interval_start": 0,
             "connect_retries_timeout": 1,
-        },
+        }
+        | dict(address.extras),
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
     )

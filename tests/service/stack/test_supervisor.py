@@ -62,7 +62,7 @@ def stoppable(name: str, folder: Path, stop: str, *, is_server: bool = False, gr
 
 def test_all_stop_at_once_and_servers_after_those_that_need_them(tmp_path: Path) -> None:
     supervisor = Supervisor(lambda _: None)
-    slow = "time.sleep(0.7); sys.exit(0)"
+    slow = "time.sleep(1.2); sys.exit(0)"
     for name in ("redis", "s3"):
         supervisor.spawn(stoppable(name, tmp_path, "sys.exit(0)", is_server=True))
     workers = [stoppable(f"worker-{number}", tmp_path, slow) for number in range(5)]
@@ -72,7 +72,7 @@ def test_all_stop_at_once_and_servers_after_those_that_need_them(tmp_path: Path)
         wait_until((tmp_path / name).exists)
     started = time.monotonic()
     supervisor.stop()
-    assert time.monotonic() - started < 2.5  # one after another: 3.5 s
+    assert time.monotonic() - started < 4.5  # one after another: 6 s
     order = (tmp_path / "order").read_text().split()
     assert sorted(order[:5]) == [worker.name for worker in workers]
     assert sorted(order[5:]) == ["redis", "s3"]
@@ -107,7 +107,7 @@ def test_all_children_killed_at_once_are_started_again_at_once(tmp_path: Path) -
 
     started = time.monotonic()
     wait_until(are_back)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     supervisor.stop()
 
 
