@@ -4,10 +4,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo up test test-fast lint format docs bench clean help
+.PHONY: demo up test test-fast containers-test lint format docs bench clean help
 
 help:            ## Say what each target does
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+	@grep -E '^[a-z.-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,10 +22,19 @@ up: $(STAMP)     ## Start the whole stack on this machine and keep it running
 	$(BIN)/cascade up
 
 test: $(STAMP)   ## Run every test, and say which lines they ran
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal --ignore=tests/end_to_end --cov --cov-report=term
+	$(BIN)/pytest tests/end_to_end
 
 test-fast: $(STAMP)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow'
+
+containers-test: $(STAMP)  ## Build both images and run the stack in containers (needs Docker and its compose)
+	$(BIN)/pytest --override-ini='python_files=check_*.py' --timeout=3000 tests/containers
+
+.env:            ## Write fresh secrets for docker compose
+	@umask 077; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
+	printf 'CASCADE_REDIS_PASSWORD=%s\nCASCADE_S3_ACCESS_KEY=%s\nCASCADE_S3_SECRET_KEY=%s\n' \
+	  "$$(secret)" "$$(secret)" "$$(secret)" > $@
 
 lint: $(STAMP)   ## Check style and types
 	$(BIN)/ruff check .

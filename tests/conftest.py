@@ -24,15 +24,23 @@ from cascade.workers.job_queue import JobQueue
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of `make test` share the cores between them
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def run_server(program: Program, port: int) -> subprocess.Popen[bytes]:
     """Start a server and wait until it accepts connections."""
     process = subprocess.Popen(program.argv, env=os.environ | program.env, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not accepts_connections(port):
-        assert process.poll() is None and time.monotonic() < deadline, f"{program.argv[0]} did not start"
-        time.sleep(0.02)
+    wait_for_port(port, process)
     return process
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that was just started accepts connections."""
+    deadline = time.monotonic() + 120
+    while not accepts_connections(port):
+        assert process.poll() is None and time.monotonic() < deadline, f"{process.args!r} did not start"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +55,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
     yield credentials
     for process in processes:
         process.terminate()
-        process.wait(10)
+    for process in processes:
+        process.wait(60)
 
 
 @pytest.fixture

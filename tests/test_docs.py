@@ -41,6 +41,7 @@ OTHER_VARIABLES = {
     "CASCADE_URL",
     "CASCADE_SCREENSHOTS",  # of the tests
     "CASCADE_REDIS_PASSWORD",  # of docker-compose.yml
+    "CASCADE_PUBLISH",
 }
 Command = Any
 
@@ -203,7 +204,7 @@ def test_the_first_program_of_a_page_runs(name: str, tmp_path: Path) -> None:
     """In the README it writes a video; in CONTRIBUTING it runs one stage alone."""
     code = python_blocks((ROOT / name).read_text())[0]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment, timeout=240)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment, timeout=500)
     if name == "README.md":
         assert (tmp_path / "circle.mp4").stat().st_size > 1000
 

@@ -74,8 +74,8 @@ def running_stack(env: dict[str, str]) -> Iterator[str]:
     url = f"http://127.0.0.1:{env['CASCADE_PORT']}"
     process = subprocess.Popen([sys.executable, "-m", "cascade", "up"], env=env, cwd=env["PYTHONPATH"])
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-            deadline = time.monotonic() + 120
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=30) as client:
+            deadline = time.monotonic() + 240
             while not ready(client, url):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
@@ -83,7 +83,7 @@ def running_stack(env: dict[str, str]) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
 
 def ready(client: httpx.Client, url: str) -> bool:
@@ -127,7 +127,7 @@ def test_the_family_is_served_with_a_worker_a_stage_and_a_preview_of_latents(
         request = {"prompt": "anything", "best_of": 2, "seed": 3, "steps": {"sketch": 2}}
         video = httpx.post(f"{url}/v1/videos", json=request).json()
         with (
-            httpx.Client(timeout=60) as client,
+            httpx.Client(timeout=240) as client,
             client.stream("GET", f"{url}/v1/videos/{video['id']}/events") as events,
         ):
             assert "video.completed" in "".join(events.iter_text())
