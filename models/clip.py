@@ -35,17 +35,16 @@ class Clip:
         return scaled.round().to(torch.uint8).permute(0, 1, 3, 4, 2)
 
     def save(self, path: str | Path) -> Path:
-        """Write the first video as H.264 MP4; missing folders are made.
+        """Write the first video in the format that the name's ending says; missing folders are made.
 
         Raises:
-            ValueError: the name does not end in `.mp4`.
+            ValueError: the name does not end in `.mp4`, `.webm`, `.gif` or `.webp`.
+            OutputError: the file cannot be written; what was there is left as it was.
         """
-        from cascade.models.media.video import write_mp4
+        from cascade.models.media.video import write_video
 
         path = Path(path)
-        if path.suffix.lower() != ".mp4":
-            raise ValueError(f'"{path.name}" does not end in .mp4, the one format that clips are saved in')
-        write_mp4(self, path)
+        write_video(self, path)
         return path
 
 

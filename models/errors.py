@@ -3,10 +3,15 @@
 ModelError
 ├── CheckpointError
 ├── InvalidParameter (also a ValueError)
+├── PresetError (also a ValueError)
 ├── StageInputError
+├── OutputNotFinite
+├── ExecutionError
 ├── MotionMisfit
 ├── TrainingError
 ├── EvaluationError
+├── OutputError
+├── DeviceError
 └── VideoFileError
 """
 
@@ -33,8 +38,20 @@ class InvalidParameter(ModelError, ValueError):
         self.parameter = parameter
 
 
+class PresetError(ModelError, ValueError):
+    """The stages of a preset do not fit together, or one cannot make what the preset says of it."""
+
+
 class StageInputError(ModelError):
     """A stage was handed something else than it needs from the stage before it."""
+
+
+class ExecutionError(ModelError):
+    """The settings of device, precision and memory cannot run a network; the message names the setting."""
+
+
+class OutputNotFinite(ModelError):
+    """A stage, or its text encoder, made numbers that are NaN or infinite; the message names it."""
 
 
 class MotionMisfit(ModelError):
@@ -47,6 +64,14 @@ class TrainingError(ModelError):
 
 class VideoFileError(ModelError):
     """A video file cannot be read or is too short, or a list of video files is wrong."""
+
+
+class OutputError(ModelError):
+    """A file or folder cannot be written, or its disk has no room for it."""
+
+
+class DeviceError(ModelError):
+    """A device is not on this machine, or there is none of that name."""
 
 
 class EvaluationError(ModelError):

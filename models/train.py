@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate import PartialState
 
 from cascade.models.checkpoints.loading import Checkpoints
-from cascade.models.errors import TrainingError
+from cascade.models.errors import TrainingError, VideoFileError
 from cascade.models.families.family import Family
-from cascade.models.families.registry import family_of, offered, stage_entry
+from cascade.models.families.registry import family_of, stage_entry
 from cascade.models.presets.spec import AnyStageSpec, Preset
 from cascade.models.presets.table import get_preset
 from cascade.models.training.batch import CaptionedClip, Clips
+from cascade.models.training.list_check import ListCheck
+from cascade.models.training.listing import Columns
 from cascade.models.training.loop import Training, training_processes
+from cascade.models.training.parts import motion_stage, recipe_of
+from cascade.models.training.parts import trainable_parts as trainable_parts
 from cascade.models.training.progress import Progress, Rhythm
-from cascade.models.training.recipe import Recipe
 from cascade.models.training.stage_training import AnyStageTraining
 from cascade.models.training.video_files import VideoFiles
 from cascade.models.training.video_reading import read_clip
-
-
-def recipes_of(preset: str) -> Mapping[str, Recipe]:
-    """Return the recipes of a preset by trained part, in the order in which they are trained.
-
-    Raises:
-        InvalidParameter: there is no such preset.
-        TrainingError: there are no recipes for it.
-    """
-    recipes: dict[str, Mapping[str, Recipe]] = {}
-    for by_preset in offered("recipes").values():
-        recipes |= by_preset
-    if get_preset(preset).name not in recipes:
-        raise TrainingError(f'there is no recipe for preset "{preset}"; choose one of {", ".join(recipes)}')
-    return recipes[preset]
-
-
-def trainable_parts(preset: str) -> tuple[str, ...]:
-    """Return the parts of a preset that are trained, in order: names of stages, and of further parts of checkpoints.
-
-    Raises:
-        InvalidParameter: there is no such preset.
-        TrainingError: there are no recipes for it.
-    """
-    return tuple(recipes_of(preset))
 
 
 def training_of(cascade: Preset, part: str) -> tuple[AnyStageSpec, type[AnyStageTraining]]:
@@ -83,6 +61,8 @@ class TrainingRun:
             fewer of them.
         seed: fixes the whole run.
         precision, workers, rhythm: as in `Training`.
+        fps: of video files, at the frame rate of the last stage: frames a second of their own time, instead of the stride.
+        columns: of the list.
     """
 
     preset: str
@@ -94,6 +74,8 @@ class TrainingRun:
     precision: str = "no"
     workers: int = 0
     rhythm: Rhythm = field(default_factory=Rhythm)
+    fps: float | None = None
+    columns: Columns = field(default_factory=Columns)
 
     def train(self, part: str, report: Callable[[Progress], None], steps: int | None = None) -> Outcome:
         """Train a part to the end of its recipe, or for `steps` more.
@@ -104,16 +86,16 @@ class TrainingRun:
                 or the output folder holds another run.
             CheckpointError: a checkpoint is missing or does not fit.
             VideoFileError: the list of video files is wrong.
+            OutputError: the output folder cannot be written to, or its disk has no room.
+            TrainingStopped: Ctrl-C or SIGTERM came, and the state is saved.
         """
         processes = training_processes()
-        cascade, recipes = get_preset(self.preset), recipes_of(self.preset)
-        if part not in recipes:
-            raise TrainingError(f'there is no recipe for "{part}"; choose one of {", ".join(recipes)}')
+        cascade, recipe = get_preset(self.preset), recipe_of(self.preset, part)
         spec, training = training_of(cascade, part)
         family, checkpoints = family_of(self.preset), Checkpoints(self.checkpoints)
-        clips = self._clips(family, spec, training.frames or spec.frames, cascade.stages[-1].fps)
+        clips = self._videos(part) or self._own_clips(family, spec, training.frames or spec.frames)
         self._create_checkpoints(family, cascade, processes)
-        stage = training.load(spec, recipes[part], checkpoints, cascade)
+        stage = training.load(spec, recipe, checkpoints, cascade)
         source = checkpoints.path(spec.checkpoint)
         run = Training(
             stage=stage,
@@ -146,11 +128,44 @@ class TrainingRun:
                 "any of the preset's checkpoints to begin from nothing"
             )
 
-    def _clips(self, family: Family, spec: AnyStageSpec, frames: int, full_rate: int) -> Clips:
-        """Return clips to learn from: they take as long as the stage's own do, whatever its frame rate."""
-        if self.data is not None:
-            stride = self.stride * max(1, full_rate // spec.fps)
-            return VideoFiles(self.data, frames, spec.height, spec.width, self.seed, stride)
+    def check_videos(self, part: str) -> ListCheck | None:
+        """Find out which video files a part can use, before it is trained; None where there is no list.
+
+        Raises:
+            InvalidParameter, TrainingError: as `train` does.
+            VideoFileError: the list is wrong, or none of its videos can be used.
+        """
+        recipe_of(self.preset, part)
+        videos = self._videos(part)
+        if videos is None:
+            return None
+        check = videos.check()
+        if not check.usable:
+            path, reason = next(iter(check.unusable.items()))
+            raise VideoFileError(
+                f"no video of {self.data} can be used for {part}; of {len(check.unusable)} the first is {path}, which {reason}"
+            )
+        return check
+
+    def _videos(self, part: str) -> VideoFiles | None:
+        """Return the listed clips: they take as long as the stage's own do, whatever its frame rate."""
+        if self.data is None:
+            return None
+        cascade = get_preset(self.preset)
+        spec, training = training_of(cascade, part)
+        full_rate = cascade.stages[-1].fps
+        return VideoFiles(
+            listing=self.data,
+            frames=training.frames or spec.frames,
+            height=spec.height,
+            width=spec.width,
+            seed=self.seed,
+            stride=self.stride * max(1, full_rate // spec.fps),
+            fps=None if self.fps is None else self.fps * min(1.0, spec.fps / full_rate),
+            columns=self.columns,
+        )
+
+    def _own_clips(self, family: Family, spec: AnyStageSpec, frames: int) -> Clips:
         if family.clips is None:
             raise TrainingError(
                 f'preset "{self.preset}" has no clips of its own to learn from; name a list of video files with --data'
@@ -180,6 +195,7 @@ def train_motion_from_video(
     scratch: Path,
     report: Callable[[Progress], None],
     steps: int | None = None,
+    fps: float | None = None,
 ) -> bytes:
     """Make a motion adapter of a preset whose videos move as a video file does.
 
@@ -189,6 +205,7 @@ def train_motion_from_video(
         checkpoints: folder of the checkpoints.
         scratch: an empty folder.
         steps: None takes the recipe's.
+        fps: frames a second of the file's time, instead of the stride.
     Returns:
         The adapter, as safetensors.
     Raises:
@@ -197,11 +214,9 @@ def train_motion_from_video(
         VideoFileError: the video cannot be read or is too short.
         CheckpointError: a checkpoint is missing or does not fit.
     """
-    stages, family = get_preset(preset).stages, family_of(preset)
-    spec = next((spec for spec in stages if spec.options.takes_motion), None)
-    if spec is None or family.train_motion is None:
-        raise TrainingError(f'preset "{preset}" takes no motions')
-    frames = read_clip(video, spec.frames, spec.height, spec.width, stride)
+    spec, family = motion_stage(preset), family_of(preset)
+    assert family.train_motion is not None
+    frames = read_clip(video, spec.frames, spec.height, spec.width, stride, fps=fps)
     clip, folder = CaptionedClip(frames, caption), Checkpoints(checkpoints)
     adapter: bytes = family.part(family.train_motion)(spec, folder, clip, scratch, report, steps)
     return adapter

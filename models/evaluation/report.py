@@ -17,8 +17,9 @@ from cascade.models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
 from cascade.models.evaluation.plot import Row, plot
 from cascade.models.evaluation.run_folder import RUN
 from cascade.models.evaluation.statistics import Estimate, mean, share
+from cascade.models.evaluation.suites import REPORT
+from cascade.models.output_files import write_whole
 
-REPORT = "report.json"
 DISTRIBUTION = "distribution"
 """The group of figures of all samples together."""
 
@@ -62,9 +63,13 @@ def write_report(
     networks = json.loads((folder / RUN).read_text())["networks"]
     head = {"title": title, "description": description, "networks": networks}
     files = [folder / name for name in (REPORT, "report.md", "report.html")]
-    files[0].write_text(json.dumps({**head, "rows": [_as_json(row) for row in rows]}, indent=2))
-    files[1].write_text(_markdown(rows, **head))
-    files[2].write_text(_page(rows, sorted((folder / "sheets").glob("*.png")), **head))
+    texts = (
+        json.dumps({**head, "rows": [_as_json(row) for row in rows]}, indent=2),
+        _markdown(rows, **head),
+        _page(rows, sorted((folder / "sheets").glob("*.png")), **head),
+    )
+    for file, text in zip(files, texts, strict=True):
+        write_whole(file, text.encode())
     return files
 
 

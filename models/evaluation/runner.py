@@ -27,7 +27,7 @@ from cascade.models.media.contact_sheet import contact_sheet
 from cascade.models.media.renditions import as_clip
 from cascade.models.presets.spec import AnyStageSpec, Preset
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import AnyStage, StageInputs
+from cascade.models.stage import AnyStage, StageInputs, run_stage
 from cascade.models.training.video_files import VideoFiles
 
 SHEETS = 12
@@ -231,7 +231,7 @@ class Evaluation:
         stage = self.stages[spec.name]
         embeddings = stage.text.encode(prompt, spec.negative_prompt)
         inputs = StageInputs(spec, prompt, spec.negative_prompt, embeddings, (seed,), previous)
-        return stage(inputs, lambda _step, _steps: None)
+        return run_stage(stage, inputs, lambda _step, _steps: None)
 
     def _clip(self, spec: AnyStageSpec, output: Output) -> Clip:
         return as_clip(output, self.stages[spec.name].preview)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from cascade.models.families.registry import offered
 
+REPORT = "report.json"
+"""The file in a run's folder that holds its figures."""
+
 
 @dataclass(frozen=True)
 class Suite:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MP4, WEBP, PNG = "video/mp4", "image/webp", "image/png"
+VIDEO_ENDINGS = (".mp4", ".webm", ".gif", ".webp")
+"""Of files that clips are saved in: H.264, VP9, and two kinds of animated pictures."""
 
 
 @dataclass(frozen=True)

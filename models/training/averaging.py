@@ -43,7 +43,10 @@ class WeightAverage:
         return state
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a saved average."""
+        """Take up a saved average. Raises ValueError where it is that of other parameters."""
+        shapes = [average.shape for average in saved_average(state)]
+        if shapes != [parameter.shape for parameter in self._parameters]:
+            raise ValueError("it is the average of other parameters")
         self._ema.load_state_dict(state)
 
 

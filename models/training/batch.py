@@ -65,6 +65,10 @@ class Batch:
     annotations: tuple[object, ...] = ()
     skipped: tuple[Path, ...] = ()
 
+    def __post_init__(self) -> None:
+        # The gradients of frozen convolutions over frames in another order of memory crash on some CPUs.
+        object.__setattr__(self, "frames", self.frames.contiguous())
+
 
 @dataclass(frozen=True)
 class Batches(Dataset[Batch]):

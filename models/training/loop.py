@@ -19,6 +19,7 @@ from accelerate.utils import gather_object
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
+from cascade.models.output_files import check_folder
 from cascade.models.training.averaging import WeightAverage, saved_average
 from cascade.models.training.batch import Batch, Batches, Clips, seeded
 from cascade.models.training.progress import Progress, Rhythm
@@ -26,6 +27,7 @@ from cascade.models.training.recipe import Phase
 from cascade.models.training.run_log import RunLog
 from cascade.models.training.run_state import RunState
 from cascade.models.training.stage_training import AnyStageTraining
+from cascade.models.training.stopping import TrainingStopped, stop_requests
 
 RESULT_DTYPE = torch.float16
 
@@ -76,9 +78,13 @@ class Training:
         Returns:
             Whether the run is at the end of its recipe, and its checkpoint written.
         Raises:
-            TrainingError: the folder holds a run with another seed, recipe, precision or number of processes.
+            TrainingError: the folder holds a run with another seed, recipe, precision or number of processes, or its saved
+                state is damaged.
+            OutputError: the folder cannot be written to, or its disk has no room for the state.
+            TrainingStopped: Ctrl-C or SIGTERM came, and the state is saved.
         """
         recipe = self.stage.recipe
+        check_folder(self.folder, self._room_bytes())
         training_processes()
         accelerator = Accelerator(
             mixed_precision=self.precision, gradient_accumulation_steps=recipe.accumulation
@@ -89,17 +95,20 @@ class Training:
         last = recipe.steps if steps is None else min(recipe.steps, done + steps)
         log = RunLog(self.folder, done) if accelerator.is_main_process else None
         first = 0
-        for phase in recipe.phases:
-            span = range(max(first, done), min(first + phase.steps, last))
-            if span:
-                self._run_phase(phase, first, span, accelerator, average, log, report)
-            first += phase.steps
-        if log is not None:
-            log.close()
-            if last == recipe.steps:
-                with average.applied():
-                    self._write()
-                log.write_curves()
+        try:
+            with stop_requests() as stop_requested:
+                for phase in recipe.phases:
+                    span = range(max(first, done), min(first + phase.steps, last))
+                    if span:
+                        self._run_phase(phase, first, span, accelerator, average, log, report, stop_requested)
+                    first += phase.steps
+        finally:
+            if log is not None:
+                log.close()
+        if log is not None and last == recipe.steps:
+            with average.applied():
+                self._write()
+            log.write_curves()
         self.skipped = set(gather_object(sorted(self.skipped)))
         accelerator.wait_for_everyone()
         return last == recipe.steps
@@ -119,15 +128,17 @@ class Training:
         average: WeightAverage,
         log: RunLog | None,
         report: Callable[[Progress], None],
+        stop_requested: Callable[[], bool],
     ) -> None:
-        """Train the steps `span` of a phase whose first step is `first`."""
+        """Train the steps `span` of a phase whose first step is `first`. Raises TrainingStopped as `run` does."""
         recipe = self.stage.recipe
         self.stage.select(phase)
         self.stage.eval()  # without dropout: clips that never repeat need none
         learning = [parameter for parameter in self.stage.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, phase.learning_rate, weight_decay=recipe.weight_decay)
         if span.start > first:
-            optimizer.load_state_dict(self._state.read("optimizer"))
+            with self._state.taken_up("optimizer") as state:
+                optimizer.load_state_dict(state)
         stage, optimizer = accelerator.prepare(self.stage, optimizer)
         batches = self._batches(phase, span, accelerator)
         clips = phase.batch_size * recipe.accumulation * accelerator.num_processes
@@ -147,15 +158,20 @@ class Training:
                     optimizer.zero_grad()
                 loss += value.detach() / recipe.accumulation
             average.update()
-            mean = float(accelerator.reduce(loss, reduction="mean"))
+            told = torch.tensor(float(stop_requested()), device=accelerator.device)
+            mean, stopping = accelerator.reduce(torch.stack([loss, told]), reduction="mean").tolist()
             progress = Progress(step + 1, recipe.steps, mean, clips / (time.monotonic() - started))
             if log is not None:
                 self._log(progress, log, average, accelerator)
             report(progress)
             if accelerator.is_main_process and (
-                (step + 1) % self.rhythm.save_every == 0 or step + 1 == span.stop
+                (step + 1) % self.rhythm.save_every == 0 or step + 1 == span.stop or stopping
             ):
                 self._save(step + 1, average, accelerator, optimizer)
+            if stopping:
+                raise TrainingStopped(
+                    f"stopped after step {step + 1} of {recipe.steps}, which is saved in {self._state.folder}"
+                )
         # The next phase prepares the stage again; gradients of an optimizer that was left would be unscaled with its own.
         accelerator.unwrap_model(stage, keep_fp32_wrapper=False)
         accelerator.free_memory()
@@ -209,13 +225,23 @@ class Training:
             return 0
         saved = self._state.read_run(self._identity(accelerator))
         weights = self._weights()
-        for name, value in self._state.read("stage").items():
-            weights[name].copy_(value)
-        average.load(self._state.read("ema"))
+        with self._state.taken_up("stage") as stage:
+            if stage.keys() != weights.keys():
+                raise ValueError("it holds other parameters")
+            for name, value in stage.items():
+                weights[name].copy_(value)
+        with self._state.taken_up("ema") as ema:
+            average.load(ema)
         if accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(saved["scaler"])
         step: int = saved["step"]
         return step
+
+    def _room_bytes(self) -> int:
+        """Return about what a run writes: two states, each of weights, their average and two moments, and the result."""
+        learning = sum(weight.numel() for weight in self._learning.values())
+        source = 0 if self.source is None else sum(file.stat().st_size for file in self.source.rglob("*.*"))
+        return 2 * 4 * 4 * learning + source
 
     def _identity(self, accelerator: Accelerator) -> dict[str, object]:
         """Return what a run must have in common with the one that it goes on with."""

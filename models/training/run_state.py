@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -29,25 +31,50 @@ class RunState:
         return self.folder.is_dir()
 
     def read(self, part: str) -> Any:
-        """Read a part; its tensors come to the CPU."""
-        return torch.load(self.folder / f"{part}.pt", weights_only=True, map_location="cpu")
+        """Read a part; its tensors come to the CPU. Raises TrainingError where it is damaged."""
+        with self.taken_up(part) as value:
+            return value
+
+    @contextmanager
+    def taken_up(self, part: str) -> Iterator[Any]:
+        """Give what is read of a part to whom it belongs to; what cannot be read, or does not fit, is damaged.
+
+        Raises:
+            TrainingError: naming the file, and what to do.
+        """
+        file = self.folder / f"{part}.pt"
+        try:
+            yield torch.load(file, weights_only=True, map_location="cpu")
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            UnpicklingError,
+        ) as error:
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise TrainingError(
+                f"{file} is damaged ({reason}): put back a copy of {self.folder}, or delete that folder to begin again"
+            ) from error
 
     def read_run(self, identity: Mapping[str, object]) -> dict[str, Any]:
         """Read the part `run`, which `save` was given with the same identity.
 
         Raises:
-            TrainingError: it is another run's, or was saved by a version with other names of parameters.
+            TrainingError: it is damaged, another run's, or was saved by a version with other names of parameters.
         """
-        run: dict[str, Any] = self.read("run") if (self.folder / "run.pt").is_file() else {}
-        if run.get("version") != VERSION:
+        run = self.read("run") if (self.folder / "run.pt").exists() else {}
+        if not isinstance(run, dict) or run.get("version") != VERSION:
             raise TrainingError(
                 f"{self.folder.parent} holds a run of another version of this program, whose parameters have other names; "
                 "choose another folder"
             )
         for what, own in identity.items():
-            if run[what] != own:
+            if run.get(what) != own:
                 raise TrainingError(
-                    f"{self.folder.parent} holds a run whose {what} is {run[what]}, not {own}; go on with that, or choose "
+                    f"{self.folder.parent} holds a run whose {what} is {run.get(what)}, not {own}; go on with that, or choose "
                     "another folder"
                 )
         return run

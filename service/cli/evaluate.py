@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 
 from cascade.models.errors import ModelError
-from cascade.models.evaluation.suites import available_suites
+from cascade.models.evaluation.suites import REPORT, available_suites
+from cascade.models.output_files import check_folder
+from cascade.models.training.listing import read_listing
 from cascade.service.cli.options import PresetName, preset_or_first
 from cascade.service.cli.progress import evaluation_bar
 from cascade.workers.settings import get_settings
@@ -28,24 +30,43 @@ def evaluate(
     ] = "quick",
     data: Annotated[
         Path | None,
-        typer.Option(help="CSV or JSON lines of videos and captions, for suites that need one."),
+        typer.Option(
+            help="CSV or JSON of videos and captions, for suites that need one.", exists=True, dir_okay=False
+        ),
     ] = None,
     networks: Annotated[
         Path | None,
-        typer.Option(help="Folder with any of i3d.pt, inception.pt, vgg16.pt, clip/; else small networks."),
+        typer.Option(
+            help="Folder with any of i3d.pt, inception.pt, vgg16.pt, clip/; else small networks.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="Folder of another report: print both side by side.")
     ] = None,
 ) -> None:
     """Measure alignment and fidelity of every stage; writes report.json, report.md and report.html."""
-    from cascade.models.evaluate import run_suite
-    from cascade.models.evaluation.report import REPORT, compare, write_report
-    from cascade.models.runtime.execution import Execution
-
+    if suite not in SUITES:
+        raise typer.BadParameter(f'there is no suite "{suite}"; choose one of {", ".join(SUITES)}')
     if against is not None and not (against / REPORT).is_file():
         raise typer.BadParameter(f"{against} holds no {REPORT}", param_hint="--against")
+    if SUITES[suite].listed and data is None:
+        raise typer.BadParameter(
+            f'suite "{suite}" takes its captions from a list of videos: give one with --data'
+        )
     cascade, settings = preset_or_first(preset).name, get_settings()
+    try:
+        if data is not None:
+            read_listing(data)
+        check_folder(output)
+    except ModelError as error:
+        raise typer.BadParameter(str(error)) from error
+    # What is plainly wrong is refused before torch is imported, which takes a while.
+    from cascade.models.evaluate import run_suite
+    from cascade.models.evaluation.report import compare, write_report
+    from cascade.models.runtime.execution import Execution
+
     with evaluation_bar() as bar:
         task = bar.add_task(suite, total=None)
         try:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cascade.models.errors import InvalidParameter, ModelError
+from cascade.models.errors import InvalidParameter, OutputError
+from cascade.models.media.file import VIDEO_ENDINGS
+from cascade.models.output_files import check_file, write_whole
 from cascade.models.presets.spec import MAX_SEED, AnyStageSpec
 from cascade.service.cli.options import (
     GuidanceScale,
@@ -33,7 +35,9 @@ console = Console()
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the video shows.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="MP4 to write.")] = Path("video.mp4"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="MP4, WebM, GIF or WebP to write.")] = Path(
+        "video.mp4"
+    ),
     preset: PresetName = None,
     seed: Seed = None,
     size: Size = None,
@@ -50,13 +54,19 @@ def generate(
         )
     except InvalidParameter as error:
         raise typer.BadParameter(str(error)) from error
-    if output.suffix.lower() != ".mp4":
-        raise typer.BadParameter(f'"{output.name}" does not end in .mp4', param_hint="--output")
+    if output.suffix.lower() not in VIDEO_ENDINGS:
+        raise typer.BadParameter(
+            f'"{output.name}" does not end in {", ".join(VIDEO_ENDINGS)}', param_hint="--output"
+        )
+    try:
+        check_file(output)
+    except OutputError as error:
+        raise typer.BadParameter(str(error), param_hint="--output") from error
+    settings = get_settings()
     # Only commands that need torch import it.
     from cascade.models.checkpoints.loading import Checkpoints
     from cascade.models.generate import run_stages
 
-    settings = get_settings()
     seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
     files: list[Path] = []
 
@@ -73,20 +83,16 @@ def generate(
             bars.start_task(tasks[stage])
             bars.update(tasks[stage], completed=step, total=num_steps)
 
-        try:
-            clip = run_stages(
-                specs,
-                prompt,
-                (seed,),
-                Checkpoints(settings.checkpoints_dir),
-                execution,
-                negative_prompt,
-                on_step,
-                write_stage if keep_stages else None,
-            )
-        except ModelError as error:
-            console.print(str(error), style="red", markup=False, highlight=False)
-            raise typer.Exit(1) from error
+        clip = run_stages(
+            specs,
+            prompt,
+            (seed,),
+            Checkpoints(settings.checkpoints_dir),
+            execution,
+            negative_prompt,
+            on_step,
+            write_stage if keep_stages else None,
+        )
     console.print(f"seed {seed}")
     for file in (*files, clip.save(output)):
         console.print(file)
@@ -97,10 +103,9 @@ def _write_renditions(clip: Clip, path: Path) -> list[Path]:
     from cascade.models.media.renditions import renditions
 
     encoded = renditions(clip)
-    path.parent.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind in ("mp4", "png"):
         target = path.with_name(f"{path.name}.{kind}")
-        target.write_bytes(encoded[kind].content)
+        write_whole(target, encoded[kind].content)
         paths.append(target)
     return paths

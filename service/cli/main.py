@@ -6,12 +6,14 @@ import typer
 from rich.console import Console
 
 from cascade.service.cli import checkpoints, keys, motions, stack, videos
+from cascade.service.cli.errors import CommandLine
 from cascade.service.cli.evaluate import evaluate
 from cascade.service.cli.generate import generate
 from cascade.service.cli.settings_table import settings_table
 from cascade.service.cli.train import train
 
 app = typer.Typer(
+    cls=CommandLine,
     help="Text-to-video generation by a cascade of diffusion stages.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
 
@@ -14,16 +15,53 @@ from cascade.workers.settings import get_settings
 
 Number = TypeVar("Number", int, float)
 
+
+def known_presets(names: str | list[str] | None) -> str | list[str] | None:
+    """Check the names that an option or argument was given, before anything else is done."""
+    for name in [names] if isinstance(names, str) else names or ():
+        preset_or_first(name)
+    return names
+
+
+def known_queues(queues: list[str]) -> list[str]:
+    """Check the names that an argument was given, before anything else is done."""
+    known = [queue for preset in PRESETS.values() for queue in preset.queues]
+    for queue in queues:
+        if queue not in known:
+            raise typer.BadParameter(f'there is no queue "{queue}"; choose from {", ".join(known)}')
+    return queues
+
+
 PresetName = Annotated[
     str | None,
     typer.Option(
-        "--preset", help=f"One of {', '.join(PRESETS)}.", show_default="the first of CASCADE_PRESETS"
+        "--preset",
+        help=f"One of {', '.join(PRESETS)}.",
+        show_default="the first of CASCADE_PRESETS",
+        callback=known_presets,
     ),
 ]
 Seed = Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Fixes every frame.")]
 Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of the last stage.")]
 NegativePrompt = Annotated[str | None, typer.Option(help="What the video should not show.")]
 Steps = Annotated[list[str] | None, typer.Option(help="Denoising steps, as STAGE=N.")]
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of frames")
+    return value
+
+
+FramesPerSecond = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        min=0.01,
+        callback=_finite,
+        help="Frames a second to take of video files, by their own time, where --stride would take every n-th.",
+    ),
+]
 GuidanceScale = Annotated[list[str] | None, typer.Option(help="Guidance scale, as STAGE=W.")]
 
 

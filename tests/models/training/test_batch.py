@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cascade.models.training.batch import Batches, CaptionedClip, random_crop, seeded
+from cascade.models.training.batch import Batch, Batches, CaptionedClip, random_crop, seeded
 
 
 class NumberedClips:
@@ -63,3 +63,9 @@ def test_a_crop_is_the_same_in_every_frame() -> None:
     cut = random_crop(frames, (8, 8), torch.Generator().manual_seed(1))
     assert cut.shape == (2, 3, 1, 8, 8)
     assert torch.equal(cut[:, 1] - cut[:, 0], torch.full((2, 1, 8, 8), 20.0 * 32))
+
+
+def test_frames_lie_in_one_order_of_memory() -> None:
+    """Gradients of frozen convolutions over frames in the order of pictures, channels last, end the process."""
+    pictures = torch.rand(2, 4, 6, 8, 3)
+    assert Batch(pictures.permute(0, 1, 4, 2, 3), ("", "")).frames.is_contiguous()

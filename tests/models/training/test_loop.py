@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +13,12 @@ import torch
 from accelerate.state import AcceleratorState
 
 from cascade.models.clip import Clip
-from cascade.models.errors import TrainingError
+from cascade.models.errors import OutputError, TrainingError
 from cascade.models.training.batch import Batch, CaptionedClip
 from cascade.models.training.loop import Training
 from cascade.models.training.progress import Progress, Rhythm
 from cascade.models.training.recipe import Phase, Recipe
+from cascade.models.training.stopping import TrainingStopped
 from tests.models.training.brightness import BrightnessTraining, GrayClips
 
 PHASES = (Phase(3, 2, "weight", learning_rate=0.1), Phase(5, 4, learning_rate=0.1, cooldown=2))
@@ -184,3 +187,58 @@ def test_files_that_were_skipped_are_gathered(tmp_path: Path) -> None:
     run = replace(training(tmp_path), clips=Skipping())
     losses(run, steps=2)
     assert run.skipped == {Path("0.mp4"), Path("1.mp4")}
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_saves_says_where_and_goes_on_to_the_bit(
+    told: signal.Signals, tmp_path: Path
+) -> None:
+    expected = losses(training(tmp_path / "whole"))
+    run = replace(training(tmp_path / "cut"), rhythm=Rhythm(save_every=1000, sample_every=1000))
+    first: list[float] = []
+
+    def report(progress: Progress) -> None:
+        first.append(progress.loss)
+        if progress.step == 4:
+            os.kill(os.getpid(), told)
+
+    before = signal.getsignal(told)
+    with pytest.raises(TrainingStopped, match=r"stopped after step 5 of 8, which is saved in .*cut/state"):
+        run.run(report)
+    assert signal.getsignal(told) is before
+    assert first + losses(training(tmp_path / "cut")) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        ("run", "cut off"),
+        ("run", "garbage"),
+        ("stage", "another's"),
+        ("ema", "another's"),
+        ("optimizer", "cut off"),
+        ("optimizer", "gone"),
+    ],
+)
+def test_a_damaged_state_is_named_with_what_to_do(part: str, damage: str, tmp_path: Path) -> None:
+    losses(training(tmp_path), steps=2)
+    file = tmp_path / "state" / f"{part}.pt"
+    content = file.read_bytes()
+    if damage == "another's":
+        torch.save({"shadow_params": [], "gone": torch.zeros(3)}, file)
+    elif damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "cut off" else b"garbage" * 100)
+    with pytest.raises(TrainingError) as refused:
+        training(tmp_path).run(lambda _progress: None)
+    assert f"{file} is damaged" in str(refused.value)
+    assert "delete that folder to begin again" in str(refused.value)
+    file.write_bytes(content)
+    assert len(losses(training(tmp_path))) == 6
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(OutputError, match="cannot be written to"):
+        training(tmp_path / "runs" / "keyframes").run(lambda _progress: pytest.fail("it began"))

@@ -64,13 +64,14 @@ def test_a_missing_checkpoint_is_named(cascade: Cascade, tmp_path: Path) -> None
         HF_HOME=str(tmp_path),
     )
     assert done.returncode == 1
-    assert "showlab/show-1-base" in done.stdout
+    assert "showlab/show-1-base" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_command_line_starts_without_torch() -> None:
     script = (
         "import sys, cascade.service.cli.main, cascade.service.client;"
-        "print(sorted({'torch', 'diffusers', 'transformers'} & sys.modules.keys()))"
+        "print(sorted({'torch', 'diffusers', 'transformers', 'av', 'numpy', 'PIL'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,11 +6,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import load_file
 
 from cascade.models.families.show1.motion import pack_motion
 from cascade.service.stack.embedded import Credentials
 from cascade.workers.servers import Servers
+from tests.models.training.recordings import MATRICES, grays, record, turn
 
 
 def test_motions_are_added_listed_and_removed(
@@ -47,3 +50,16 @@ def test_motions_are_added_listed_and_removed(
         name, file, *options = refused
         assert motions("add", name, str(tmp_path / file), *options).returncode == 2, refused
     assert "zigzag" not in motions("list").stdout
+
+
+@pytest.mark.slow
+def test_a_motion_is_trained_from_a_recording(
+    tmp_path: Path, cascade: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """On a CPU, of which some crashed where frames lay in memory as a decoder leaves them."""
+    phone = turn(record(tmp_path / "any.mp4", grays(24), rate=24), MATRICES["a quarter clockwise"])
+    output = tmp_path / "new" / "motion.safetensors"
+    options = ("--caption", "a gray wall", "--fps", "8", "--steps", "2", "-o", str(output))
+    done = cascade("motions", "train", str(phone), *options)
+    assert done.returncode == 0, done.stderr
+    assert load_file(output)

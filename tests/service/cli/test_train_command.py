@@ -14,6 +14,7 @@ from cascade.models.clip import Clip
 from cascade.models.families.shapes.moving_shapes import MovingShapes
 from cascade.models.families.shapes.random_checkpoints import create_random_shapes
 from cascade.models.media.video import write_mp4
+from tests.models.training.recordings import grays, record, record_sound
 
 
 def train(*args: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def train(*args: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=500,
     )
 
 
@@ -40,16 +41,30 @@ def test_all_stops_at_a_stage_that_is_not_finished_and_goes_on_with_its_own_run_
 
 
 @pytest.mark.slow
-def test_video_files_that_cannot_be_used_are_counted_and_named(tmp_path: Path) -> None:
+def test_video_files_that_cannot_be_used_are_counted_and_named_at_the_start(tmp_path: Path) -> None:
     frames = MovingShapes("train", 12, 160, 256)[0].frames
-    write_mp4(Clip(frames[None], 8), tmp_path / "good.mp4")
+    good = tmp_path / "good.mp4"
+    write_mp4(Clip(frames[None], 8), good)
+    record(tmp_path / "latin.mkv", grays(12), title="Et@ Caf@")
+    content = (tmp_path / "latin.mkv").read_bytes()
+    (tmp_path / "latin.mkv").write_bytes(content.replace(b"Et@ Caf@", "Eté Café".encode("latin-1")))
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    (tmp_path / "list.csv").write_text("video,caption\ngood.mp4,A Red Circle\nbad.mp4,nothing\n")
-    options = ("--data", str(tmp_path / "list.csv"), "--stride", "2", "--steps", "1")
-    done = train("autoencoder", "-o", str(tmp_path / "runs"), *options)
+    record_sound(tmp_path / "sound.mp4")
+    names = ("good.mp4", "latin.mkv", "bad.mp4", "sound.mp4")
+    (tmp_path / "list.CSV").write_text(
+        "Video;Caption\n" + "".join(f"{name};A Circle\n" for name in names), "utf-16"
+    )
+    options = ("--data", str(tmp_path / "list.CSV"), "--stride", "2")
+    checked = train("autoencoder", *options, "--check")
+    assert checked.returncode == 0, checked.stderr
+    done = train("autoencoder", "-o", str(tmp_path / "runs"), *options, "--steps", "1")
     assert done.returncode == 0, done.stderr
-    assert "1 video files could not be used" in done.stdout
-    assert "bad.mp4" in done.stdout
+    for said in (checked.stdout, done.stdout):
+        assert "autoencoder: 2 of 4 videos can be used, with 2 captions" in said
+        assert "2 video files could not be used" in said
+        assert "sound.mp4: has sound alone, no video" in said
+        assert "bad.mp4: cannot be read: Invalid data" in said
+        assert str(tmp_path / "good.mp4") not in said
 
 
 @pytest.mark.parametrize(

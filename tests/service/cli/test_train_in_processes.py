@@ -51,7 +51,7 @@ def train(folder: Path, accumulation: int, *launcher: str) -> None:
         [sys.executable, *launcher, str(script), str(folder), str(accumulation)],
         env=os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"},
         check=True,
-        timeout=300,
+        timeout=500,
     )
 
 
