@@ -15,7 +15,7 @@ from cascade.models.presets.spec import MAX_SEED, AnyStageSpec, Preset
 from cascade.models.presets.table import get_preset
 from cascade.models.runtime.device import attention_kernel
 from cascade.models.runtime.execution import Execution
-from cascade.models.stage import StageInputs
+from cascade.models.stage import StageInputs, run_stage
 
 OnClip = Callable[[str, Clip], None]
 
@@ -127,6 +127,7 @@ def run_stages(
         The last stage's clip, or the preview of its latents: (len(seeds), frames, 3, height, width), about [-1, 1].
     Raises:
         CheckpointError: a checkpoint is missing or does not fit.
+        OutputNotFinite: a stage made NaN or infinite numbers; names it.
     """
     output: Output | None = None
     embeddings: dict[tuple[str, str], PromptEmbeddings] = {}
@@ -139,7 +140,7 @@ def run_stages(
             embeddings[key] = stage.text.encode(prompt, negative)
         inputs = StageInputs(spec, prompt, negative, embeddings[key], seeds, output)
         with attention_kernel(settings):
-            output = stage(inputs, lambda k, n, name=spec.name: on_step(name, k, n))  # type: ignore[misc]
+            output = run_stage(stage, inputs, lambda k, n, name=spec.name: on_step(name, k, n))  # type: ignore[misc]
         if on_clip is not None:
             on_clip(spec.name, as_clip(output, stage.preview))
     if output is None:

@@ -13,9 +13,9 @@ from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip, Latents, Output, PromptEmbeddings
 from cascade.models.diffusion.sampling import OnStep as OnStep
-from cascade.models.errors import StageInputError
+from cascade.models.errors import OutputNotFinite, StageInputError
 from cascade.models.media.latent_preview import linear_preview
-from cascade.models.presets.spec import StageOptions, StageSpec
+from cascade.models.presets.spec import AnyStageSpec, StageOptions, StageSpec
 from cascade.models.runtime.execution import Execution
 from cascade.models.text.encoders import PromptEncoder
 
@@ -106,3 +106,27 @@ class Stage(ABC, Generic[OptionsT]):
 
 
 AnyStage = Stage[Any]
+
+
+def run_stage(stage: AnyStage, inputs: StageInputs[Any], on_step: OnStep) -> Output:
+    """Run a stage, and refuse an output that nobody can use.
+
+    Raises:
+        StageInputError: the previous stage's output is not what this stage needs.
+        OutputNotFinite: the embeddings or the output hold NaN or infinite numbers.
+    """
+    spec, embeddings = inputs.spec, inputs.embeddings
+    if not (embeddings.prompt.isfinite().all() and embeddings.negative.isfinite().all()):
+        raise OutputNotFinite(_not_finite(f'the text encoder of "{spec.text_encoder}"', spec))
+    output = stage(inputs, on_step)
+    values = output.frames if isinstance(output, Clip) else output.latents
+    if not values.isfinite().all():
+        raise OutputNotFinite(_not_finite(f'its networks in "{spec.checkpoint}"', spec))
+    return output
+
+
+def _not_finite(maker: str, spec: AnyStageSpec) -> str:
+    return (
+        f"stage {spec.name} failed: {maker} made numbers that are not finite (NaN or infinite); the checkpoint is "
+        "damaged (`cascade checkpoints verify` tells), or needs another precision (CASCADE_DTYPE)"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from cascade.workers.jobs.retention import Retention
 from cascade.workers.logs import configure_logging
 from cascade.workers.reconciler import Reconciler, ReconcilerLoop
 from cascade.workers.servers import Servers
-from cascade.workers.settings import Settings, get_settings
+from cascade.workers.settings import Settings, WrongSettings, get_settings
 from cascade.workers.storage.orphans import Orphans
 from cascade.workers.webhooks.delivery import Webhooks
 
@@ -89,4 +90,7 @@ def _goes_well(task: Callable[[], object]) -> bool:
 
 
 if __name__ == "__main__":
-    run_housekeeper(get_settings())
+    try:
+        run_housekeeper(get_settings())
+    except WrongSettings as error:
+        sys.exit(str(error))

@@ -407,7 +407,7 @@ def _fault_of(fault: Any) -> str:
         "float_parsing": "a number",
         "float_type": "a number",
         "finite_number": "a finite number",
-        "dict_type": 'an object, such as {"keyframes": {"dtype": "float16"}}',
+        "dict_type": 'an object, such as {"PRESET.STAGE": {"dtype": "float16"}}',
         "literal_error": bounds.get("expected"),
         "greater_than_equal": f"{bounds.get('ge')} or more",
         "greater_than": f"more than {bounds.get('gt')}",

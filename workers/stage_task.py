@@ -26,7 +26,7 @@ from cascade.models.presets.table import get_preset
 from cascade.models.runtime.device import attention_kernel, measure_usage
 from cascade.models.runtime.execution import Execution
 from cascade.models.scoring import get_scorer
-from cascade.models.stage import AnyStage, StageInputs
+from cascade.models.stage import AnyStage, StageInputs, run_stage
 from cascade.workers.errors import ArtifactLost, LeaseLost, OutageTooLong, WorkerStopping
 from cascade.workers.faults import Faults
 from cascade.workers.jobs.record import Artifact, Draft, Job, StageOutput
@@ -170,7 +170,7 @@ class StageTask:
         inputs = patience(lambda: self._inputs(job, loaded, spec))
         progress = Progress(self.jobs, lease, stage, self._must_stop, self.time_limit_s)
         with measure_usage(execution) as usage, attention_kernel(execution):
-            output = loaded.run(inputs, progress)
+            output = run_stage(loaded, inputs, progress)
         if len(inputs.seeds) == 1:
             artifact, files = self._store(job.id, key, output, loaded, patience)
             return StageOutput(artifact, files, usage.gpu_s, usage.peak_memory_bytes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from celery.signals import worker_ready, worker_shutting_down
 
 from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.errors import ModelError
 from cascade.models.families.registry import load_stage
 from cascade.models.presets.spec import AnyStageSpec
 from cascade.models.runtime.execution import Execution
@@ -23,7 +24,7 @@ from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.queues import check_queues, stage_of
 from cascade.workers.reconciler import Reconciler, ReconcilerLoop
 from cascade.workers.servers import Servers
-from cascade.workers.settings import Settings, get_settings
+from cascade.workers.settings import Settings, WrongSettings, get_settings
 from cascade.workers.stage_task import StageTask
 from cascade.workers.storage.object_store import ObjectStore
 
@@ -143,5 +144,5 @@ def run_worker(queues: tuple[str, ...], settings: Settings) -> None:
 if __name__ == "__main__":
     try:
         run_worker(tuple(sys.argv[1:]), get_settings())
-    except UnknownQueue as error:
+    except (UnknownQueue, ModelError, WrongSettings) as error:
         sys.exit(str(error))

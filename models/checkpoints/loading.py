@@ -10,21 +10,30 @@ takes tensors and nothing else.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import diffusers
-import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import AutoTokenizer, BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
+from transformers import BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
 
-from cascade.models.checkpoints.files import SHIPPED, hub_snapshot, misfits, read_json, read_weights
+from cascade.models.checkpoints import hub
+from cascade.models.checkpoints.files import SHIPPED, empty_network
+from cascade.models.checkpoints.library import (
+    load_network,
+    load_scheduler,
+    load_tokenizer,
+    misfits,
+    refuse_misfits,
+)
 from cascade.models.checkpoints.network import CheckpointNetwork, own_names
+from cascade.models.checkpoints.pipelines import load_pipeline
+from cascade.models.checkpoints.tensors import read_weights
 from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.errors import CheckpointError
+from cascade.models.runtime.attention import avoid_kernel, check_attention
 from cascade.models.runtime.device import place, resolve_device, resolve_dtype, text_execution
 from cascade.models.runtime.execution import Execution
 from cascade.models.text.encoders import ClipPromptEncoder, T5PromptEncoder
@@ -44,37 +53,40 @@ SCHEDULERS = (
 NetworkT = TypeVar("NetworkT", bound=CheckpointNetwork)
 
 
+@dataclass
 class Checkpoints:
     """Finds checkpoints by name and loads their parts.
 
     A name such as `shapes/keyframes` is a directory below `folder` if there is one, else one that is shipped with
-    the project, else a hub repository.
+    the project, else a hub repository, of which the parts are downloaded that are loaded.
     All methods raise CheckpointError, which names what is missing or misfits and where it was looked for.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
+    _downloaded: dict[tuple[str, tuple[str, ...] | None], Path] = field(default_factory=dict, repr=False)
 
-    def path(self, name: str) -> Path:
-        """The directory of a checkpoint, downloaded from the hub if need be."""
+    def path(self, name: str, parts: tuple[str, ...] | None = None) -> Path:
+        """The directory of a checkpoint; of the hub's, with these parts in it (None: all that it lists)."""
         for folder in (self.folder, SHIPPED):
             local = folder / name
             if not local.resolve().is_relative_to(folder.resolve()):
                 raise CheckpointError(f'checkpoint name "{name}" leads out of {folder}')
             if local.is_dir():
                 return local
-        try:
-            return hub_snapshot(name)
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-            raise CheckpointError(
-                f'checkpoint "{name}" is neither the directory {self.folder / name}, nor shipped with the project, '
-                f"nor to be had from the hub: {error}"
-            ) from error
+        if (name, parts) not in self._downloaded:
+            try:
+                self._downloaded[name, parts] = hub.download(name, parts)
+            except CheckpointError as error:
+                raise CheckpointError(
+                    f'checkpoint "{name}" is neither the directory {self.folder / name}, nor shipped with the '
+                    f"project, nor to be had from the hub: {error}"
+                ) from error
+        return self._downloaded[name, parts]
 
     def available(self, name: str) -> bool:
         """Return whether an optional checkpoint can be found; log a warning if not."""
         try:
-            self.path(name)
+            self.path(name, ())
         except CheckpointError as error:
             logger.warning("going on without an optional checkpoint: %s", error)
             return False
@@ -82,14 +94,13 @@ class Checkpoints:
 
     def has(self, name: str, part: str) -> bool:
         """Return whether the checkpoint has the part, such as `vae`."""
-        return (self.path(name) / part).is_dir()
+        return (self.path(name, (part,)) / part).is_dir()
 
     def network(self, name: str, kind: type[NetworkT], execution: Execution, part: str = "unet") -> NetworkT:
         """One of the project's networks, in the precision and where `execution` says, ready for inference."""
         folder = self._part(name, part)
-        config = read_json(folder / "config.json")
-        with torch.device("meta"):
-            network = kind.from_config(config)
+        network = empty_network(folder, kind)
+        check_attention(network, execution, f'checkpoint "{name}"', pads=True)
         weights = own_names(kind, read_weights(folder))
         check_weights(network, weights, folder)
         network.load_state_dict(weights, strict=True, assign=True)
@@ -99,54 +110,61 @@ class Checkpoints:
         return network
 
     def image_unet(self, name: str, execution: Execution) -> UNet2DConditionModel:
-        return _pretrained(UNet2DConditionModel, self._part(name, "unet"), execution)
+        unet: UNet2DConditionModel = self._placed(UNet2DConditionModel, name, "unet", execution)
+        check_attention(unet, execution, f'checkpoint "{name}"')
+        return unet
 
     def vae(self, name: str, execution: Execution) -> AutoencoderKL:
-        vae = _pretrained(AutoencoderKL, self._part(name, "vae"), execution)
+        vae: AutoencoderKL = self._placed(AutoencoderKL, name, "vae", execution)
+        avoid_kernel(vae, execution)
         if execution.vae_tiling:
             vae.enable_tiling()
         return vae
 
     def scheduler(self, name: str, part: str = "scheduler") -> Scheduler:
         """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
-        file = self._part(name, part) / "scheduler_config.json"
-        config = read_json(file)
-        kind = config.get("_class_name")
-        if kind not in SCHEDULERS:
-            raise CheckpointError(f'{file}: scheduler "{kind}" is not one of {", ".join(SCHEDULERS)}')
-        scheduler: Scheduler = getattr(diffusers, kind).from_config(config)
+        scheduler: Scheduler = load_scheduler(self._part(name, part), SCHEDULERS)
         return scheduler
+
+    def pipeline(self, name: str, execution: Execution) -> DiffusionPipeline:
+        """A pipeline of diffusers with its networks in the precision that `execution` says, on the CPU."""
+        return load_pipeline(self.path(name), resolve_dtype(execution))
 
     def t5(self, name: str, execution: Execution, *, clean: bool = False) -> T5PromptEncoder:
         """T5, with IF's caption cleaning where `clean` says so."""
         execution = text_execution(execution)
         encoder = self._text(T5EncoderModel, name, execution)
-        return T5PromptEncoder(self._tokenizer(name), encoder, execution, clean=clean)
+        return T5PromptEncoder(self._tokenizer(name, encoder), encoder, execution, clean=clean)
 
     def clip(self, name: str, execution: Execution) -> ClipPromptEncoder:
         execution = text_execution(execution)
         encoder = self._text(CLIPTextModel, name, execution)
-        return ClipPromptEncoder(self._tokenizer(name), encoder, execution)
+        return ClipPromptEncoder(self._tokenizer(name, encoder), encoder, execution)
 
     def _text(self, kind: Any, name: str, execution: Execution) -> Any:
-        folder = self._part(name, "text_encoder")
         if not execution.text_8bit:
-            return _pretrained(kind, folder, execution)
+            return self._placed(kind, name, "text_encoder", execution)
         options = {
             "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
             "device_map": {"": resolve_device(execution)},
         }
-        return _read(kind, folder, execution, **options).eval()
+        folder = self._part(name, "text_encoder")
+        return load_network(kind, folder, resolve_dtype(execution), **options)
 
-    def _tokenizer(self, name: str) -> Any:
+    def _tokenizer(self, name: str, encoder: Any) -> Any:
         folder = self._part(name, "tokenizer")
-        try:
-            return AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{folder}: the tokenizer cannot be read: {error}") from error
+        tokenizer = load_tokenizer(folder)
+        if len(tokenizer) > encoder.config.vocab_size:
+            raise CheckpointError(
+                f"{folder} has {len(tokenizer)} tokens; the text encoder beside it knows {encoder.config.vocab_size}"
+            )
+        return tokenizer
+
+    def _placed(self, kind: Any, name: str, part: str, execution: Execution) -> Any:
+        return place(load_network(kind, self._part(name, part), resolve_dtype(execution)), execution)
 
     def _part(self, name: str, part: str) -> Path:
-        folder = self.path(name) / part
+        folder = self.path(name, (part,)) / part
         if not folder.is_dir():
             raise CheckpointError(f'checkpoint "{name}" has no {part}/: looked in {folder.parent}')
         return folder
@@ -154,23 +172,12 @@ class Checkpoints:
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
     """Raises CheckpointError that names the first tensors that are missing, unexpected or of another shape."""
-    faults = misfits(network, {name: tuple(tensor.shape) for name, tensor in weights.items()})
-    if faults:
-        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
-        raise CheckpointError(f"{source} does not fit its configuration: {shown}")
-
-
-def _pretrained(kind: Any, folder: Path, execution: Execution) -> Any:
-    return place(_read(kind, folder, execution), execution)
-
-
-def _read(kind: Any, folder: Path, execution: Execution, **options: Any) -> Any:
-    """Reads safetensors where there are any, else PyTorch's format by `weights_only`, which both libraries hold to."""
-    files = [file.name for file in folder.glob("*") if file.suffix in (".safetensors", ".bin")]
-    safe = any(name.endswith(".safetensors") for name in files)
-    half_only = bool(files) and all(".fp16." in name for name in files)
-    options |= {"use_safetensors": safe, "variant": "fp16" if half_only else None}
-    try:
-        return kind.from_pretrained(folder, dtype=resolve_dtype(execution), **options)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise CheckpointError(f"{folder}: {kind.__name__} cannot be loaded: {error}") from error
+    refuse_misfits(misfits(network, {name: tuple(tensor.shape) for name, tensor in weights.items()}), source)
+    packed = [
+        name
+        for name, own in network.state_dict().items()
+        if own.is_floating_point() and not weights[name].is_floating_point()
+    ]
+    if packed:
+        kind = str(weights[packed[0]].dtype).removeprefix("torch.")
+        raise CheckpointError(f"{source}: {packed[0]} holds {kind}, not floating-point numbers")

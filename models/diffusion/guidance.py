@@ -37,11 +37,10 @@ def guided_predictor(
 
     Args:
         unet: takes (sample, timestep, encoder_hidden_states[, class_labels]).
-        condition: (batch, channels, frames, height, width), concatenated after the sample's channels.
+        condition: (batch, channels, frames, height, width), concatenated after the sample's channels; where the sample is.
         class_labels: (batch,) noise level, for networks that take one.
     """
-    parameter = next(unet.parameters())
-    device, dtype = parameter.device, parameter.dtype
+    dtype = next(unet.parameters()).dtype
 
     def predict(sample: Tensor, timestep: Tensor) -> Tensor:
         batch = sample.shape[0]
@@ -56,9 +55,9 @@ def guided_predictor(
         return guide(negative, positive, guidance_scale, sample.shape[1])
 
     def run(inputs: Tensor, timestep: Tensor, text: Tensor, labels: Tensor | None) -> Tensor:
+        device = inputs.device  # the network's own may be elsewhere: where it is offloaded to, layer by layer
         extra = {} if labels is None else {"class_labels": labels.to(device)}
-        inputs, text = inputs.to(device, dtype), text.to(device, dtype)
-        prediction: Tensor = unet(inputs, timestep.to(device), text, **extra)
+        prediction: Tensor = unet(inputs.to(dtype), timestep.to(device), text.to(device, dtype), **extra)
         return prediction.float()
 
     return predict

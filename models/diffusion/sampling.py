@@ -13,10 +13,15 @@ import torch
 from einops import rearrange
 from torch import Generator, Tensor
 
-from cascade.models.diffusion.schedules import Scheduler, takes_generator
+from cascade.models.diffusion.schedules import Scheduler, inference_timesteps, takes_generator
 
 OnStep = Callable[[int, int], None]
 """Called after denoising step k of n; raising inside it stops the stage between two steps."""
+
+
+def ignore_step(_step: int, _steps: int) -> None:
+    """Progress that nobody watches."""
+
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """Predicts noise (or v) of `sample` (batch, channels, frames, height, width) at a timestep."""
@@ -32,6 +37,25 @@ def draw_noise(shape: tuple[int, ...], generators: Sequence[Generator], device: 
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(device)
 
 
+def sample_from_noise(
+    predict: Predict,
+    noise: Tensor,
+    scheduler: Scheduler,
+    steps: int,
+    generators: Sequence[Generator],
+    on_step: OnStep,
+) -> Tensor:
+    """Run the whole reverse diffusion in `steps` steps; the other arguments are as `denoise` has them.
+
+    Args:
+        noise: standard normal, (batch, channels, frames, height, width), float32.
+    Returns:
+        The denoised sample, not clamped.
+    """
+    timesteps = inference_timesteps(scheduler, steps)
+    return denoise(predict, noise * scheduler.init_noise_sigma, scheduler, timesteps, generators, on_step)
+
+
 def denoise(
     predict: Predict,
     sample: Tensor,
@@ -44,11 +68,14 @@ def denoise(
 
     The network sees the whole batch at once; the scheduler steps each video by itself, with the video's own
     generator and with frames as its batch, so that dynamic thresholds (Saharia et al., 2022, section 2.3) are per frame.
+    The network sees the sample as the scheduler scales it: for most as it is, for Euler's (Karras et al., 2022) divided by
+    the standard deviation of clean sample and noise.
 
     Args:
         predict: returns (batch, channels or 2·channels, frames, height, width); the second half is the
             learned variance (Nichol and Dhariwal, 2021, equation 15).
-        sample: noise to start from, (batch, channels, frames, height, width), float32.
+        sample: to start from, (batch, channels, frames, height, width), float32; noise or a noised clean sample, as the
+            scheduler has it at the first of the timesteps.
         scheduler: a diffusers scheduler whose timesteps are set.
         timesteps: of the scheduler, the ones to run.
         generators: one per video.
@@ -58,7 +85,10 @@ def denoise(
     """
     schedulers = [copy.deepcopy(scheduler) for _ in generators]
     for index, timestep in enumerate(timesteps):
-        prediction = _without_unused_variance(predict(sample, timestep), sample, scheduler)
+        scaled = torch.stack(
+            [own.scale_model_input(video, timestep) for own, video in zip(schedulers, sample, strict=True)]
+        )
+        prediction = _without_unused_variance(predict(scaled, timestep), sample, scheduler)
         sample = torch.stack(
             [
                 _step(own_scheduler, prediction[i], timestep, sample[i], generators[i])

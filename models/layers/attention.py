@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.models.attention import FeedForward
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cascade.models.errors import CheckpointError
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Attend by scaled dot products (Vaswani et al., 2017, equation 1); (batch, tokens, heads·width) tensors."""
     query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (query, key, value))
     learning_on_cpu = query.device.type == "cpu" and query.requires_grad
-    mix = plain_attention if learning_on_cpu else functional.scaled_dot_product_attention
+    mix = plain_attention if learning_on_cpu else fused_attention
     joined: Tensor = rearrange(mix(query, key, value), "b h n d -> b n (h d)")
     return joined
+
+
+def fused_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attend by torch's kernels; where a kernel is prescribed that takes whole widths only, with zeros behind each head.
+
+    Zeros change no product of a query and a key, and the zeros of the values are cut off again.
+
+    Args:
+        query, key, value: (batch, heads, tokens, width).
+    """
+    width = query.shape[-1]
+    missing = padded_width(width) - width
+    flags: Any = torch.backends.cuda
+    if not missing or flags.math_sdp_enabled():  # torch may choose what takes any width
+        return functional.scaled_dot_product_attention(query, key, value)
+    query, key, value = (functional.pad(x, (0, missing)) for x in (query, key, value))
+    scale: float = width**-0.5
+    return functional.scaled_dot_product_attention(query, key, value, scale=scale)[..., :width]
+
+
+def padded_width(width: int) -> int:
+    """Return the width of a head as the kernels take it: a multiple of 8, which heads of 10, 15 or 20 are not."""
+    return -(-width // 8) * 8
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -102,6 +129,9 @@ class AddedKVAttention(nn.Module):
         norm_num_groups: groups of the norms of the feature map and of the text.
         cross_attention_norm: `group_norm` normalises the text before it is projected, None does not.
         only_cross_attention: attend to the text alone, without the pixels' own keys and values.
+
+    Raises:
+        CheckpointError: the channels cannot be split into such heads, or the norm is not known.
     """
 
     def __init__(
@@ -115,6 +145,8 @@ class AddedKVAttention(nn.Module):
         only_cross_attention: bool,
     ) -> None:
         super().__init__()
+        if channels % head_width:
+            raise CheckpointError(f"{channels} channels cannot be split into heads of {head_width}")
         self.heads = channels // head_width
         self.only_cross_attention = only_cross_attention
         self.group_norm = nn.GroupNorm(norm_num_groups, channels)
@@ -150,4 +182,6 @@ def _text_norm(kind: str | None, text_width: int) -> nn.Module | None:
         return nn.GroupNorm(32, text_width)
     if kind == "layer_norm":
         return nn.LayerNorm(text_width)
-    raise ValueError(f'cross_attention_norm "{kind}" is not known; it may be group_norm, layer_norm or null')
+    raise CheckpointError(
+        f'cross_attention_norm "{kind}" is not known; it may be group_norm, layer_norm or null'
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 from cascade.models.errors import CheckpointError
@@ -18,9 +18,13 @@ def from_config(cls: type[T], config: Mapping[str, Any], fixed: Mapping[str, tup
         config: the parsed `config.json`; keys that begin with `_` are bookkeeping and passed over.
         fixed: keys that the networks do not vary, with the values they have here.
     Raises:
-        CheckpointError: a key that would change the arithmetic is not known or has another value.
+        CheckpointError: a key that would change the arithmetic is not known or has another value, or one is missing.
     """
-    own_keys = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    own = fields(cls)  # type: ignore[arg-type]
+    own_keys = {field.name for field in own}
+    missing = [field.name for field in own if field.default is MISSING and config.get(field.name) is None]
+    if missing:
+        raise CheckpointError(f"{cls.__name__} needs the configuration keys {', '.join(missing)}")
     for key, value in config.items():
         if key.startswith("_") or key in own_keys:
             continue

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from cascade.models.presets.spec import Preset, Size, StageOptions, StageSpec
+from cascade.models.presets.spec import (
+    Preset,
+    Size,
+    StageOptions,
+    StageSpec,
+    check_same_frames,
+    check_strength,
+    steps_at_strength,
+)
 
 
 @dataclass(frozen=True)
 class TextToVideoOptions(StageOptions):
-    """A diffusers text-to-video pipeline runs the stage, named by `checkpoint`."""
+    """A diffusers text-to-video pipeline runs the stage, named by `checkpoint`; video after video."""
+
+    def planned_steps(self, spec: StageSpec[Any], videos: int) -> int:
+        return spec.steps * videos
 
 
 @dataclass(frozen=True)
@@ -17,6 +29,13 @@ class VideoToVideoOptions(StageOptions):
     """A diffusers video-to-video pipeline runs the stage; `strength` in (0, 1] of its schedule is run."""
 
     strength: float = 0.7
+
+    def planned_steps(self, spec: StageSpec[Any], videos: int) -> int:
+        return steps_at_strength(spec.steps, self.strength) * videos
+
+    def check(self, spec: StageSpec[Any], previous: StageSpec[Any] | None) -> None:
+        check_strength(spec, self.strength)
+        check_same_frames(spec, previous)
 
 
 WAN = Preset(
@@ -37,6 +56,7 @@ WAN = Preset(
             steps=50,
             max_steps=100,
             guidance_scale=5.0,
+            max_prompt_tokens=512,
             options=TextToVideoOptions(),
         ),
     ),

@@ -50,6 +50,7 @@ SHAPES = Preset(
             steps=20,
             max_steps=100,
             guidance_scale=1.5,
+            max_prompt_tokens=32,
             options=SmallKeyframesOptions(),
         ),
         StageSpec(
@@ -64,6 +65,7 @@ SHAPES = Preset(
             steps=4,
             max_steps=100,
             guidance_scale=1.0,
+            max_prompt_tokens=32,
             options=SmallInterpolationOptions(frames_between=3),
         ),
         StageSpec(
@@ -78,6 +80,7 @@ SHAPES = Preset(
             steps=2,
             max_steps=100,
             guidance_scale=1.0,
+            max_prompt_tokens=32,
             options=SmallSuperResolutionOptions(window=8, overlap=1, noise_level=0),
         ),
         StageSpec(
@@ -92,6 +95,7 @@ SHAPES = Preset(
             steps=10,
             max_steps=100,
             guidance_scale=1.0,
+            max_prompt_tokens=32,
             options=ExpertTranslationOptions(strength=0.3),
         ),
     ),

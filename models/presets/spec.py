@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from cascade.models.errors import InvalidParameter
+from cascade.models.errors import InvalidParameter, PresetError
 
 MAX_GUIDANCE_SCALE = 30.0
 MAX_SEED = 2**32 - 1
@@ -44,6 +44,25 @@ class StageOptions:
 
     takes_motion: ClassVar[bool] = False
     """True for stages that can run with a motion adapter."""
+    lowers_prompts: ClassVar[bool] = False
+    """True for stages whose text encoder reads prompts in lower case."""
+
+    def planned_steps(self, spec: StageSpec[Any], videos: int) -> int:  # noqa: ARG002
+        """Return how many steps a stage of this kind reports in one run that makes `videos` videos.
+
+        It is known before the stage runs, and what the stage reports while it runs is counted in it.
+        """
+        return spec.steps
+
+    def check(self, spec: StageSpec[Any], previous: StageSpec[Any] | None) -> None:
+        """Refuse what a stage of this kind cannot make; called when a preset is made.
+
+        Args:
+            spec: the stage that has these options.
+            previous: the stage before it, whose output it takes; None for the first.
+        Raises:
+            PresetError: naming the stage, the value and what is allowed.
+        """
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,8 @@ class StageSpec(Generic[OptionsT]):
         negative_prompt: used where the request has none.
         schedule: takes the place of the checkpoint's own.
         clean_captions: run DeepFloyd IF's caption cleaning before the text encoder.
+        max_prompt_tokens: how many tokens of a prompt the text encoder reads, its marks of beginning and end included;
+            None where that is not known.
     """
 
     name: str
@@ -97,6 +118,11 @@ class StageSpec(Generic[OptionsT]):
     negative_prompt: str = ""
     schedule: Schedule | None = None
     clean_captions: bool = False
+    max_prompt_tokens: int | None = None
+
+    def planned_steps(self, videos: int = 1) -> int:
+        """Return how many steps the stage reports in one run that makes `videos` videos: the n of its (k, n)."""
+        return self.options.planned_steps(self, videos)
 
     @property
     def size(self) -> Size:
@@ -112,6 +138,9 @@ class Preset:
 
     Attributes:
         scorer: chooses among drafts of one prompt (`models.scoring`).
+
+    Raises:
+        PresetError: the stages do not fit together, or one cannot make the frames that it is to make.
     """
 
     name: str
@@ -120,6 +149,18 @@ class Preset:
     sizes: tuple[Size, ...]
     example_prompts: tuple[str, ...] = field(default=())
     scorer: str = "temporal-consistency"
+
+    def __post_init__(self) -> None:
+        previous: AnyStageSpec | None = None
+        for spec in self.stages:
+            spec.options.check(spec, previous)
+            previous = spec
+
+    @property
+    def max_prompt_tokens(self) -> int | None:
+        """How many tokens of a prompt all stages read; None where no stage says."""
+        limits = [spec.max_prompt_tokens for spec in self.stages if spec.max_prompt_tokens is not None]
+        return min(limits, default=None)
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -183,6 +224,26 @@ class Preset:
         return tuple(
             replace(stage, width=size.width, height=size.height) if stage.size == shared else stage
             for stage in stages
+        )
+
+
+def steps_at_strength(steps: int, strength: float) -> int:
+    """Return how many of `steps` steps are run where only `strength` in (0, 1] of the schedule is: at least one."""
+    return max(int(steps * strength), 1)
+
+
+def check_strength(spec: AnyStageSpec, strength: float) -> None:
+    """Refuse a share of the schedule that is none. Raises PresetError."""
+    if not 0 < strength <= 1:
+        raise PresetError(f"stage {spec.name}: strength {strength} is not above 0 and at most 1")
+
+
+def check_same_frames(spec: AnyStageSpec, previous: AnyStageSpec | None) -> None:
+    """Refuse a stage that is to make other frames than it is given. Raises PresetError."""
+    if previous is not None and previous.frames != spec.frames:
+        raise PresetError(
+            f"stage {spec.name} makes as many frames as it is given: {spec.frames} frames do not follow from the "
+            f"{previous.frames} of stage {previous.name}"
         )
 
 

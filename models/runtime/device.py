@@ -14,6 +14,7 @@ from diffusers.hooks import apply_group_offloading
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from cascade.models.errors import DeviceError
 from cascade.models.runtime.execution import Execution
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -27,10 +28,16 @@ KERNELS = {
 
 
 def resolve_device(execution: Execution) -> torch.device:
-    """Return the device; `auto` is cuda where there is one, else the CPU."""
+    """Return the device; `auto` is cuda where there is one, else the CPU. Raises DeviceError where it is not there."""
     if execution.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(execution.device)
+    try:
+        device = torch.device(execution.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f'device "{execution.device}" cannot be used on this machine: {reason}') from error
+    return device
 
 
 def resolve_dtype(execution: Execution) -> torch.dtype:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, T5EncoderModel
 
 from cascade.models.clip import PromptEmbeddings
-from cascade.models.runtime.device import resident
+from cascade.models.runtime.device import resident, resolve_device
 from cascade.models.runtime.execution import Execution
 from cascade.models.text.caption_cleaning import clean_caption
 
@@ -56,10 +56,11 @@ class T5PromptEncoder:
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
         texts = [self.prepared(text) for text in (prompt, negative_prompt)]
         tokens = _tokenize(self.tokenizer, texts, min(T5_MAX_TOKENS, self.tokenizer.model_max_length))
+        device = resolve_device(self.execution)  # the encoder's own is the CPU where its layers are offloaded
         with torch.inference_mode(), resident(self.encoder, self.execution):
             features = self.encoder(
-                tokens["input_ids"].to(self.encoder.device),
-                attention_mask=tokens["attention_mask"].to(self.encoder.device),
+                tokens["input_ids"].to(device),
+                attention_mask=tokens["attention_mask"].to(device),
             ).last_hidden_state
         return _embeddings(features)
 
@@ -79,7 +80,7 @@ class ClipPromptEncoder:
     def encode(self, prompt: str, negative_prompt: str) -> PromptEmbeddings:
         tokens = _tokenize(self.tokenizer, [prompt, negative_prompt], self.tokenizer.model_max_length)
         with torch.inference_mode(), resident(self.encoder, self.execution):
-            features = self.encoder(tokens["input_ids"].to(self.encoder.device)).last_hidden_state
+            features = self.encoder(tokens["input_ids"].to(resolve_device(self.execution))).last_hidden_state
         return _embeddings(features)
 
     def prepared(self, text: str) -> str:

@@ -11,13 +11,15 @@ from rich.table import Table
 
 from cascade.models.errors import CheckpointError
 from cascade.models.presets.table import PRESETS
-from cascade.service.cli.options import preset_or_first
+from cascade.service.cli.options import known_presets, preset_or_first
 from cascade.workers.settings import get_settings
 
 app = typer.Typer(help="What the presets need, and how to get it.", no_args_is_help=True)
 console = Console()
 
-Presets = Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PRESETS)}.")]
+Presets = Annotated[
+    list[str] | None, typer.Argument(help=f"Of {', '.join(PRESETS)}.", callback=known_presets)
+]
 
 
 @app.command("list")
@@ -51,35 +53,55 @@ def verify(presets: Presets = None) -> None:
             place = locate(folder, requirement.name)
             faults = ["is not on this machine"] if place is None else find_faults(place, requirement)
             for line in faults or ["right"]:
-                console.print(f"{requirement.name}: {line}", markup=False, highlight=False)
+                console.print(f"{requirement.name}: {line}", markup=False, highlight=False, soft_wrap=True)
             failed = failed or (bool(faults) and not (requirement.optional and place is None))
     raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
 def pull(presets: Presets = None) -> None:
-    """Download what a preset needs from the hub; resumes an interrupted download."""
+    """Download what a preset needs from the hub, and nothing else of its repositories; exit 1 if something is missing.
+
+    Of every network one precision is taken: full where there is one. A connection that breaks
+    is taken up inside the file; after the command itself was stopped, files that are whole are kept and the one that
+    was cut off begins again. A checkpoint that the preset can do without is passed over if it cannot be had.
+    """
     from cascade.models.checkpoints.loading import Checkpoints
     from cascade.models.checkpoints.requirements import requirements
 
     checkpoints = Checkpoints(get_settings().checkpoints_dir)
+    failed = False
     for name in presets or get_settings().presets:
         for requirement in requirements(preset_or_first(name)):
+            parts = None if requirement.pipeline else requirement.parts
             try:
-                path = checkpoints.path(requirement.name)
+                path = checkpoints.path(requirement.name, parts)
+                lacking = [part for part in requirement.parts if not (path / part).is_dir()]
+                if lacking:
+                    raise CheckpointError(f"{path} has no {'/, '.join(lacking)}/")  # noqa: TRY301
             except CheckpointError as error:
-                console.print(str(error), style="red", markup=False)
-                raise typer.Exit(1) from error
-            console.print(f"{requirement.name}: {path}", markup=False, highlight=False)
+                style, note = ("yellow", " (optional; going on)") if requirement.optional else ("red", "")
+                console.print(f"{error}{note}", style=style, markup=False, highlight=False, soft_wrap=True)
+                failed = failed or not requirement.optional
+            else:
+                console.print(f"{requirement.name}: {path}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="Folder of an image or video checkpoint.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Image or video checkpoint: a folder in the diffusers layout, or Stable Diffusion 1 or 2 in one file."
+        ),
+    ],
     target: Annotated[Path, typer.Argument(help="Folder to write.")],
     in_channels: Annotated[
         int | None,
-        typer.Option(help="Input channels of the UNet, where the stage needs more than the image model."),
+        typer.Option(
+            min=1, help="Input channels of the UNet, where the stage needs more than the image model."
+        ),
     ] = None,
 ) -> None:
     """Turn an image checkpoint into a video one that starts out as the image model."""
@@ -88,7 +110,7 @@ def convert(
     try:
         conversion = convert_checkpoint(source, target, in_channels)
     except CheckpointError as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     for title, names in (
         ("matched", conversion.matched),
@@ -97,4 +119,4 @@ def convert(
     ):
         console.print(f"{title}: {len(names)} tensors", highlight=False)
     for name in conversion.left:
-        console.print(f"  left behind: {name}", markup=False, highlight=False)
+        console.print(f"  left behind: {name}", markup=False, highlight=False, soft_wrap=True)

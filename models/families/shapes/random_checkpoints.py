@@ -46,6 +46,7 @@ PIXEL_UNET = PixelUNetConfig(
     cross_attention_norm="group_norm",
     act_fn="gelu",
     time_embedding_act_fn="gelu",
+    resnet_skip_time_act=True,
     norm_num_groups=16,
 )
 KEYFRAMES = ShapesUNetConfig.around(

@@ -31,3 +31,4 @@ class SmallSuperResolution(SuperResolution):
     """Super-resolution by a network that predicts the difference to the resized frames."""
 
     network = ShapesUNet
+    blank_without_previous = True

@@ -23,6 +23,7 @@ from cascade.models.families.shapes.unet import ShapesUNet
 from cascade.models.families.show1 import motion_training
 from cascade.models.families.show1.motion_training import MotionTraining
 from cascade.models.families.show1.pixel_stage import PixelStage
+from cascade.models.families.show1.super_resolution import SuperResolution
 from cascade.models.families.show1.training import (
     InterpolationTraining,
     KeyframesTraining,
@@ -142,7 +143,7 @@ class SmallInterpolationTraining(InterpolationTraining):
 class SmallSuperResolutionTraining(SuperResolutionTraining):
     """A window from its low resolution, by the small network."""
 
-    stage_class: ClassVar[type[PixelStage[Any]]] = SmallSuperResolution
+    stage_class: ClassVar[type[SuperResolution]] = SmallSuperResolution
 
 
 class SmallMotionTraining(MotionTraining, SmallKeyframesTraining):

@@ -61,11 +61,13 @@ class ShapesUNetConfig:
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Read a `unet/config.json`, also one with all keys side by side, as they were first written.
 
+        Where `resnet_skip_time_act` is not written it is true: it was so for all before it could be chosen.
+
         Raises:
             CheckpointError: a key would change the arithmetic and is not supported.
         """
         if "unet" in config:
-            return from_config(cls, {**config, "unet": PixelUNetConfig.from_dict(config["unet"])}, {})
+            return from_config(cls, {**config, "unet": _unet_config(config["unet"])}, {})
         own: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()
@@ -74,7 +76,7 @@ class ShapesUNetConfig:
         if config.get("layout") is not None:
             own["prior"] = tuple(config["layout"])
         published = {key: value for key, value in config.items() if key not in own and key != "layout"}
-        return cls.around(PixelUNetConfig.from_dict(published), **own)
+        return cls.around(_unet_config(published), **own)
 
 
 class ShapesUNet(CheckpointNetwork):
@@ -84,7 +86,10 @@ class ShapesUNet(CheckpointNetwork):
         super().__init__()
         self.config = config
         self.prior = None if config.prior is None else CaptionPrior(config.prior, config.unet.encoder_hid_dim)
-        self.unet = PixelVideoUNet(config.unet, self._temporal_attention)
+        levels = len(config.unet.block_out_channels)
+        head_dims = per_level(config.unet.attention_head_dim, levels, "attention_head_dim")
+        # The small networks were trained with the heads of a level alike on both ways.
+        self.unet = PixelVideoUNet(config.unet, self._temporal_attention, up_head_dims=head_dims[::-1])
         if config.residual:
             zero_init(self.unet.conv_out)
 
@@ -149,12 +154,16 @@ class ShapesUNet(CheckpointNetwork):
         assert self.prior is not None
         return functional.interpolate(self.prior(text), tuple(size), mode="trilinear")
 
-    def _temporal_attention(self, level: int, channels: int) -> TemporalLayer:
+    def _temporal_attention(self, level: int, channels: int, _head_dim: int) -> TemporalLayer:
         levels = len(self.config.unet.block_out_channels)
         across = per_level(self.config.attention_across_space, levels, "attention_across_space")
         kind = SpaceTimeAttention if across[level] else TemporalTransformer
         heads = self.config.temporal_heads
         return kind(channels, heads, channels // heads, self.config.unet.norm_num_groups)
+
+
+def _unet_config(published: Mapping[str, Any]) -> PixelUNetConfig:
+    return PixelUNetConfig.from_dict({"resnet_skip_time_act": True, **published})
 
 
 def fold(video: Tensor, patch: int) -> Tensor:

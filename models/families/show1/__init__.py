@@ -7,7 +7,7 @@ https://arxiv.org/abs/2309.15818).
 | 3.2 turning image UNets into video UNets | `pixel_unet.py`, `models/layers/temporal.py`, `inflation.py` |
 | 3.3 pixel-based keyframe generation | `keyframes.py`, `training.py` |
 | 3.4 temporal interpolation | `interpolation.py`, `windows.py`, `training.py` |
-| 3.5 super-resolution at low spatial resolution | `super_resolution.py`, `noise_augmentation.py`, `first_frame.py`, `training.py` |
+| 3.5 super-resolution at low spatial resolution | `super_resolution.py`, `upscaling.py`, `noise_augmentation.py`, `first_frame.py`, `training.py` |
 | 3.6 super-resolution at high spatial resolution: expert translation | `expert_translation.py`, `latent_unet.py`, `latent_training.py` |
 | 3.7 motion customisation | `motion.py`, `motion_training.py` |
 | 4.1 implementation details | `models/presets/show1.py`, `recipes.py` |

@@ -17,11 +17,12 @@ from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip
 from cascade.models.diffusion.guidance import guided_predictor
+from cascade.models.diffusion.progress import PlannedSteps
 from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
-from cascade.models.diffusion.schedules import Scheduler
+from cascade.models.diffusion.schedules import Scheduler, inference_timesteps
 from cascade.models.families.show1.latent_unet import LatentVideoUNet
 from cascade.models.presets.show1 import ExpertTranslationOptions
-from cascade.models.presets.spec import StageSpec
+from cascade.models.presets.spec import StageSpec, steps_at_strength
 from cascade.models.runtime.device import resident, resolve_device
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import OnStep, Stage, StageInputs
@@ -69,14 +70,15 @@ class ExpertTranslation(Stage[ExpertTranslationOptions]):
         with resident(self.vae, self.execution):
             latents = self._encode(frames, generators)  # b f c h/8 w/8
 
-        self.scheduler.set_timesteps(spec.steps)
-        timesteps = last_timesteps(self.scheduler.timesteps, options.strength)
+        planned = spec.planned_steps(len(inputs.seeds))
+        report = PlannedSteps(on_step, planned).part(planned)
+        timesteps = last_timesteps(inference_timesteps(self.scheduler, spec.steps), options.strength)
         noise = draw_noise(tuple(latents.shape[1:]), generators, self.device)
         noised = noise_to_timestep(latents, noise, timesteps[0], self.scheduler)
         sample = rearrange(noised, "b f c h w -> b c f h w")
         with resident(self.unet, self.execution):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
-            sample = denoise(predict, sample, self.scheduler, timesteps, generators, on_step)
+            sample = denoise(predict, sample, self.scheduler, timesteps, generators, report)
         with resident(self.vae, self.execution):
             frames = self._decode(rearrange(sample, "b c f h w -> b f c h w"))
         return Clip(frames.cpu(), spec.fps)
@@ -111,9 +113,14 @@ class ExpertTranslation(Stage[ExpertTranslationOptions]):
 
 
 def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:
-    """Resize the clip's 8-bit frames bicubically: (batch, frames, channels, height, width), in [-1, 1]."""
+    """Resize the clip's 8-bit frames bicubically: (batch, frames, channels, height, width), in [-1, 1].
+
+    As in the published code, the 8 bits are cut off and not rounded: values are below the clip's by half a step on average.
+    """
     batch = clip.frames.shape[0]
-    images = (Image.fromarray(frame.numpy()) for frame in clip.to_uint8().flatten(0, 1).cpu())
+    shares = (clip.frames.float() * 0.5 + 0.5).clamp(0, 1)
+    pixels = (shares * 255).to(torch.uint8)  # rounds towards zero
+    images = (Image.fromarray(frame.numpy()) for frame in rearrange(pixels, "b f c h w -> (b f) h w c").cpu())
     resized = [
         torch.frombuffer(
             bytearray(image.resize((width, height), Image.Resampling.BICUBIC).tobytes()), dtype=torch.uint8
@@ -130,7 +137,7 @@ def last_timesteps(timesteps: Tensor, strength: float) -> Tensor:
     The paper starts the expert at an intermediate timestep of training, 900 of 1000; of 50 steps 40 are
     run, from about timestep 780. Its training draws timesteps up to 900, so that the expert knows all it is given.
     """
-    return timesteps[-max(int(len(timesteps) * strength), 1) :]
+    return timesteps[-steps_at_strength(len(timesteps), strength) :]
 
 
 def noise_to_timestep(latents: Tensor, noise: Tensor, timestep: Tensor, scheduler: Scheduler) -> Tensor:

@@ -1,69 +1,85 @@
-"""The upscaled first frame that super-resolution starts from: DeepFloyd IF's image super-resolution model."""
+"""The upscaled first frame that super-resolution starts from: DeepFloyd IF's image super-resolution model.
+
+It computes what diffusers' IF super-resolution pipeline does, in the loop that the video stages share: sampling in float32
+whatever the network's precision, progress step by step, and a network that is on its device only while it runs.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cascade.models.checkpoints.loading import Checkpoints
-from cascade.models.diffusion.sampling import seeded_generators
+from cascade.models.diffusion.sampling import OnStep, ignore_step
+from cascade.models.diffusion.schedules import Scheduler
+from cascade.models.families.show1.upscaling import Upscaler, resize
 from cascade.models.presets.show1 import FirstFrameSpec, SuperResolutionOptions
-from cascade.models.runtime.device import resolve_device, resolve_dtype
+from cascade.models.runtime.device import resident, resolve_device
 from cascade.models.runtime.execution import Execution
 from cascade.models.stage import StageInputs
 
 if TYPE_CHECKING:
-    from diffusers import IFSuperResolutionPipeline
+    from diffusers import UNet2DConditionModel
+
+
+class OneFrame(nn.Module):
+    """An image UNet as a network of videos of one frame."""
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, text: Tensor, class_labels: Tensor | None = None
+    ) -> Tensor:
+        """Predict the noise of (batch, channels, 1, height, width), text (batch, tokens, width), labels (batch,)."""
+        prediction: Tensor = self.unet(sample[:, :, 0], timestep, text, class_labels=class_labels).sample
+        return prediction[:, :, None]
 
 
 class FirstFrame:
     """Upscales the first frame of the clip by an image model, prompted like the clip."""
 
-    def __init__(self, spec: FirstFrameSpec, pipeline: IFSuperResolutionPipeline) -> None:
-        self.spec, self.pipeline = spec, pipeline
+    def __init__(
+        self,
+        spec: FirstFrameSpec,
+        unet: UNet2DConditionModel,
+        scheduler: Scheduler,
+        noising: Scheduler,
+        execution: Execution,
+    ) -> None:
+        self.spec, self.unet, self.execution = spec, unet, execution
+        self._upscale = Upscaler(
+            OneFrame(unet),
+            scheduler,
+            noising,
+            spec.steps,
+            spec.guidance_scale,
+            spec.noise_level,
+            takes_noise_level=unet.config["class_embed_type"] is not None,
+        )
 
     @classmethod
     def load(cls, spec: FirstFrameSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
-        # Imported where it is used: most workers have no image model, and the import takes seconds.
-        from diffusers import IFSuperResolutionPipeline
-
-        pipeline = IFSuperResolutionPipeline(
-            tokenizer=None,
-            text_encoder=None,
-            unet=checkpoints.image_unet(spec.checkpoint, execution),
-            scheduler=checkpoints.scheduler(spec.checkpoint),
-            image_noising_scheduler=checkpoints.scheduler(spec.checkpoint, "image_noising_scheduler"),
-            safety_checker=None,
-            feature_extractor=None,
-            watermarker=None,
-            requires_safety_checker=False,
+        return cls(
+            spec,
+            checkpoints.image_unet(spec.checkpoint, execution),
+            checkpoints.scheduler(spec.checkpoint),
+            checkpoints.scheduler(spec.checkpoint, "image_noising_scheduler"),
+            execution,
         )
-        pipeline.to(resolve_device(execution), resolve_dtype(execution))
-        pipeline.set_progress_bar_config(disable=True)
-        return cls(spec, pipeline)
 
-    def __call__(self, inputs: StageInputs[SuperResolutionOptions]) -> Tensor:
-        """Upscale the first frame of each video: (batch, channels, height, width) of the spec's size, in [-1, 1]."""
-        first_frames = inputs.previous_frames()[:, :1]
-        frames = [
-            self.pipeline(
-                image=first_frames[video],
-                height=inputs.spec.height,
-                width=inputs.spec.width,
-                prompt_embeds=self._embeddings(inputs.embeddings.prompt),
-                negative_prompt_embeds=self._embeddings(inputs.embeddings.negative),
-                num_inference_steps=self.spec.steps,
-                guidance_scale=self.spec.guidance_scale,
-                noise_level=self.spec.noise_level,
-                generator=generator,
-                output_type="pt",
-            ).images
-            for video, generator in enumerate(seeded_generators(inputs.seeds))
-        ]
-        return torch.cat(frames).float()
+    def __call__(self, inputs: StageInputs[SuperResolutionOptions], on_step: OnStep = ignore_step) -> Tensor:
+        """Upscale the first frame of each video.
 
-    def _embeddings(self, embeddings: Tensor) -> Tensor:
-        """Bring embeddings (1, tokens, features) to the pipeline's device and precision."""
-        return embeddings.to(self.pipeline.device, self.pipeline.dtype)
+        Args:
+            on_step: called with (k, n) after each of the model's own steps.
+        Returns:
+            (batch, channels, height, width) of the spec's size, about [-1, 1].
+        """
+        device = resolve_device(self.execution)
+        first = inputs.previous_frames()[:, :1].to(device)
+        resized = resize(first, inputs.spec.height, inputs.spec.width)  # b c 1 h w
+        with resident(self.unet, self.execution):
+            return self._upscale(resized, inputs.embeddings, inputs.seeds, on_step)[:, :, 0]

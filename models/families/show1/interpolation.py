@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from cascade.models.clip import Clip
 from cascade.models.diffusion.guidance import guided_predictor
-from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.diffusion.progress import PlannedSteps
+from cascade.models.diffusion.sampling import draw_noise, sample_from_noise, seeded_generators
 from cascade.models.families.show1.pixel_stage import PixelStage
 from cascade.models.families.show1.windows import keyframe_windows
 from cascade.models.presets.show1 import InterpolationOptions
@@ -27,7 +28,7 @@ class Interpolation(PixelStage[InterpolationOptions]):
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs[InterpolationOptions], on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
-        num_keyframes = (spec.frames - 1) // (options.frames_between + 1) + 1
+        num_keyframes = options.keyframes(spec.frames)
         keyframes = inputs.previous_frames(num_keyframes).to(self.device)  # b f c h w
         windows = keyframe_windows(num_keyframes, options.frames_between)
         condition = window_conditions(keyframes, options.frames_between)  # (b w) c+1 f h w
@@ -36,10 +37,10 @@ class Interpolation(PixelStage[InterpolationOptions]):
         generators = seeded_generators(seeds)
         channels, (height, width) = keyframes.shape[2], keyframes.shape[-2:]
         noise = draw_noise((channels, options.frames_between + 2, height, width), generators, self.device)
-        self.scheduler.set_timesteps(spec.steps)
+        report = PlannedSteps(on_step, spec.planned_steps(len(inputs.seeds))).part(spec.steps)
         with resident(self.unet, self.execution):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale, condition)
-            video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
+            video = sample_from_noise(predict, noise, self.scheduler, spec.steps, generators, report)
 
         segments = rearrange(video, "(b windows) c f h w -> windows b f c h w", windows=len(windows))
         frames = keyframes.new_empty(keyframes.shape[0], spec.frames, *keyframes.shape[2:])

@@ -8,7 +8,8 @@ from torch import nn
 
 from cascade.models.clip import Clip
 from cascade.models.diffusion.guidance import guided_predictor
-from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.diffusion.progress import PlannedSteps
+from cascade.models.diffusion.sampling import draw_noise, sample_from_noise, seeded_generators
 from cascade.models.families.show1.motion import with_motion
 from cascade.models.families.show1.pixel_stage import PixelStage
 from cascade.models.presets.show1 import KeyframesOptions
@@ -31,8 +32,8 @@ class Keyframes(PixelStage[KeyframesOptions]):
         spec = inputs.spec
         generators = seeded_generators(inputs.seeds)
         noise = draw_noise((CHANNELS, spec.frames, spec.height, spec.width), generators, self.device)
-        self.scheduler.set_timesteps(spec.steps)
+        report = PlannedSteps(on_step, spec.planned_steps(len(inputs.seeds))).part(spec.steps)
         with resident(self.unet, self.execution), with_motion(self.motion_network, inputs.motion):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
-            video = denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
+            video = sample_from_noise(predict, noise, self.scheduler, spec.steps, generators, report)
         return Clip(rearrange(video, "b c f h w -> b f c h w").cpu(), spec.fps)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cascade.models.checkpoints.network import CheckpointNetwork
+from cascade.models.errors import CheckpointError
 from cascade.models.layers.attention import SpatialTransformer
-from cascade.models.layers.config import from_config
+from cascade.models.layers.config import from_config, per_level
 from cascade.models.layers.resnet import ResnetBlock
 from cascade.models.layers.temporal import TemporalConvolution, TemporalTransformer
 
@@ -67,7 +68,7 @@ FIXED_KEYS: Mapping[str, tuple[Any, ...]] = {
 class LatentUNetConfig:
     """The published keys of `unet/config.json` that shape the network.
 
-    `attention_head_dim` is the width of a head.
+    `attention_head_dim` is the width of a head, one value or one per level; on the way up they are taken in reverse.
     """
 
     in_channels: int = 4
@@ -86,7 +87,7 @@ class LatentUNetConfig:
     )
     block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
     layers_per_block: int = 2
-    attention_head_dim: int = 64
+    attention_head_dim: int | tuple[int, ...] = 64
     cross_attention_dim: int = 1024
     act_fn: str = "silu"
     norm_num_groups: int = 32
@@ -106,6 +107,7 @@ class LatentVideoUNet(CheckpointNetwork):
         self.config = config
         widths = config.block_out_channels
         levels, depth = len(widths), config.layers_per_block
+        head_widths = per_level(config.attention_head_dim, levels, "attention_head_dim")
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], flip_sin_to_cos=True, downscale_freq_shift=0)
@@ -113,7 +115,7 @@ class LatentVideoUNet(CheckpointNetwork):
         self.transformer_in = TemporalTransformer(
             widths[0],
             TRANSFORMER_IN_HEADS,
-            config.attention_head_dim,
+            head_widths[0],
             config.norm_num_groups,
         )
 
@@ -122,13 +124,13 @@ class LatentVideoUNet(CheckpointNetwork):
         for level, kind in enumerate(config.down_block_types):
             last = level == levels - 1
             inputs = [widths[max(level - 1, 0)]] + [widths[level]] * (depth - 1)
-            block = Level(config, inputs, widths[level], attention=_has_attention(kind))
+            block = Level(config, inputs, widths[level], head_widths[level], attention=_has_attention(kind))
             if not last:
                 block.downsamplers = nn.ModuleList([Downsample(widths[level])])
             self.down_blocks.append(block)
             skips += [widths[level]] * (depth + (0 if last else 1))
 
-        self.mid_block = MidBlock(config, widths[-1])
+        self.mid_block = MidBlock(config, widths[-1], head_widths[-1])
 
         self.up_blocks = nn.ModuleList()
         below = widths[-1]
@@ -138,7 +140,7 @@ class LatentVideoUNet(CheckpointNetwork):
             for _ in range(depth + 1):
                 inputs.append(below + skips.pop())
                 below = widths[level]
-            block = Level(config, inputs, widths[level], attention=_has_attention(kind))
+            block = Level(config, inputs, widths[level], head_widths[level], attention=_has_attention(kind))
             if level > 0:
                 block.upsamplers = nn.ModuleList([Upsample(widths[level])])
             self.up_blocks.append(block)
@@ -194,7 +196,13 @@ class Level(nn.Module):
     """One resolution: per layer resnet, temporal convolution, spatial transformer, temporal transformer."""
 
     def __init__(
-        self, config: LatentUNetConfig, in_channels: list[int], channels: int, *, attention: bool
+        self,
+        config: LatentUNetConfig,
+        in_channels: list[int],
+        channels: int,
+        head_width: int,
+        *,
+        attention: bool,
     ) -> None:
         super().__init__()
         self.has_attention = attention
@@ -203,8 +211,12 @@ class Level(nn.Module):
             TemporalConvolution(channels, config.norm_num_groups) for _ in in_channels
         )
         if attention:
-            self.attentions = nn.ModuleList(_spatial_transformer(config, channels) for _ in in_channels)
-            self.temp_attentions = nn.ModuleList(_temporal_transformer(config, channels) for _ in in_channels)
+            self.attentions = nn.ModuleList(
+                _spatial_transformer(config, channels, head_width) for _ in in_channels
+            )
+            self.temp_attentions = nn.ModuleList(
+                _temporal_transformer(config, channels, head_width) for _ in in_channels
+            )
 
     def forward(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         """Run layer `index`; hidden (batch·frames, channels, height, width), time (batch·frames, width), text (batch·frames, tokens, width)."""
@@ -217,14 +229,14 @@ class Level(nn.Module):
 class MidBlock(nn.Module):
     """The lowest resolution: resnet, then attention and resnet, each followed by its temporal layer."""
 
-    def __init__(self, config: LatentUNetConfig, channels: int) -> None:
+    def __init__(self, config: LatentUNetConfig, channels: int, head_width: int) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(_resnet(config, channels, channels) for _ in range(2))
         self.temp_convs = nn.ModuleList(
             TemporalConvolution(channels, config.norm_num_groups) for _ in range(2)
         )
-        self.attentions = nn.ModuleList([_spatial_transformer(config, channels)])
-        self.temp_attentions = nn.ModuleList([_temporal_transformer(config, channels)])
+        self.attentions = nn.ModuleList([_spatial_transformer(config, channels, head_width)])
+        self.temp_attentions = nn.ModuleList([_temporal_transformer(config, channels, head_width)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         """(batch·frames, channels, height, width) to the same; time and text as in `Level`."""
@@ -271,15 +283,13 @@ def _resnet(config: LatentUNetConfig, in_channels: int, out_channels: int) -> Re
     )
 
 
-def _spatial_transformer(config: LatentUNetConfig, channels: int) -> SpatialTransformer:
-    head_width = config.attention_head_dim
+def _spatial_transformer(config: LatentUNetConfig, channels: int, head_width: int) -> SpatialTransformer:
     return SpatialTransformer(
         channels, channels // head_width, head_width, config.cross_attention_dim, config.norm_num_groups
     )
 
 
-def _temporal_transformer(config: LatentUNetConfig, channels: int) -> TemporalTransformer:
-    head_width = config.attention_head_dim
+def _temporal_transformer(config: LatentUNetConfig, channels: int, head_width: int) -> TemporalTransformer:
     return TemporalTransformer(channels, channels // head_width, head_width, config.norm_num_groups)
 
 
@@ -288,4 +298,4 @@ def _has_attention(block_type: str) -> bool:
         return True
     if block_type in ("DownBlock3D", "UpBlock3D"):
         return False
-    raise ValueError(f"a latent video UNet has no block {block_type}")
+    raise CheckpointError(f"a latent video UNet has no block {block_type}")

@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from cascade.models.checkpoints.network import CheckpointNetwork
+from cascade.models.errors import CheckpointError
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 from cascade.models.layers.attention import AddedKVAttention
 from cascade.models.layers.config import per_level
@@ -25,8 +26,9 @@ from cascade.models.layers.temporal import TemporalConvolution, TemporalLayer, T
 
 TRANSFORMER_IN_HEADS, TRANSFORMER_IN_HEAD_WIDTH = 8, 64
 
-TemporalAttention = Callable[[int, int], TemporalLayer]
-"""Makes the temporal attention of a feature map from its level, 0 at full resolution, and its channels."""
+TemporalAttention = Callable[[int, int, int], TemporalLayer]
+"""Makes the temporal attention of a feature map from its level, 0 at full resolution, its channels, and the width of
+the heads of the spatial attention before it."""
 
 
 class PixelVideoUNet(CheckpointNetwork):
@@ -35,17 +37,28 @@ class PixelVideoUNet(CheckpointNetwork):
     Args:
         config: the published configuration.
         temporal_attention: makes the temporal layer after each spatial attention; None makes the published one.
+        up_head_dims: width of a spatial head on the way up, from the lowest level; None takes `attention_head_dim` in its
+            own order, as published.
+
+    Raises:
+        CheckpointError: the configuration names what is not known here, or its values do not fit together.
     """
 
-    def __init__(self, config: PixelUNetConfig, temporal_attention: TemporalAttention | None = None) -> None:
+    def __init__(
+        self,
+        config: PixelUNetConfig,
+        temporal_attention: TemporalAttention | None = None,
+        up_head_dims: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         temporal_attention = temporal_attention or _published_attention(config)
         self.config = config
         widths = config.block_out_channels
         levels = len(widths)
-        time_width = widths[0] * 4
+        time_width = config.time_width
         depths = per_level(config.layers_per_block, levels, "layers_per_block")
         head_dims = per_level(config.attention_head_dim, levels, "attention_head_dim")
+        up_head_dims = up_head_dims or head_dims
         only_cross = per_level(config.only_cross_attention, levels, "only_cross_attention")
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
@@ -107,7 +120,7 @@ class PixelVideoUNet(CheckpointNetwork):
                     config,
                     inputs,
                     widths[level],
-                    head_dims[level],
+                    up_head_dims[index],
                     attention=_has_attention(kind),
                     only_cross_attention=only_cross[level],
                     temporal_attention=partial(temporal_attention, level),
@@ -168,7 +181,7 @@ class PixelVideoUNet(CheckpointNetwork):
     def _time_embedding(
         self, sample: Tensor, timestep: Tensor | int, text: Tensor, class_labels: Tensor | None
     ) -> Tensor:
-        """Embed timestep, noise level and text: (batch, width of the first level x 4)."""
+        """Embed timestep, noise level and text: (batch, time_width)."""
         batch = sample.shape[0]
         timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch)
         time: Tensor = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
@@ -192,7 +205,7 @@ class Level(nn.Module):
         *,
         attention: bool,
         only_cross_attention: bool,
-        temporal_attention: Callable[[int], TemporalLayer],
+        temporal_attention: Callable[[int, int], TemporalLayer],
         resample: Resample,
     ) -> None:
         super().__init__()
@@ -203,7 +216,7 @@ class Level(nn.Module):
                 _attention(config, channels, head_dim, only_cross_attention=only_cross_attention)
                 for _ in in_channels
             )
-            self.temp_attentions = nn.ModuleList(temporal_attention(channels) for _ in in_channels)
+            self.temp_attentions = nn.ModuleList(temporal_attention(channels, head_dim) for _ in in_channels)
         self.has_attention = attention
         if resample != "none":
             name = "downsamplers" if resample == "down" else "upsamplers"
@@ -250,7 +263,7 @@ class MidBlock(nn.Module):
         head_dim: int,
         *,
         only_cross_attention: bool,
-        temporal_attention: Callable[[int], TemporalLayer],
+        temporal_attention: Callable[[int, int], TemporalLayer],
     ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(
@@ -260,7 +273,7 @@ class MidBlock(nn.Module):
         self.attentions = nn.ModuleList(
             [_attention(config, channels, head_dim, only_cross_attention=only_cross_attention)]
         )
-        self.temp_attentions = nn.ModuleList([temporal_attention(channels)])
+        self.temp_attentions = nn.ModuleList([temporal_attention(channels, head_dim)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         """(batch·frames, channels, height, width) to the same; time and text as in `Level.up`."""
@@ -280,12 +293,12 @@ def _resnet(
     return ResnetBlock(
         in_channels,
         out_channels,
-        config.block_out_channels[0] * 4,
+        config.time_width,
         config.norm_num_groups,
         config.norm_eps,
         config.act_fn,
         scale_shift=True,
-        skip_time_act=True,
+        skip_time_act=config.resnet_skip_time_act,
         output_scale=config.resnet_out_scale_factor if output_scale is None else output_scale,
         resample=resample,
     )
@@ -310,11 +323,9 @@ def _temporal_convolution(config: PixelUNetConfig, channels: int) -> TemporalCon
 
 def _published_attention(config: PixelUNetConfig) -> TemporalAttention:
     """Make temporal attention of `attention_head_dim` heads: the published code took the width of a head for their number."""
-    head_dims = per_level(config.attention_head_dim, len(config.block_out_channels), "attention_head_dim")
 
-    def temporal_attention(level: int, channels: int) -> TemporalLayer:
-        heads = head_dims[level]
-        return TemporalTransformer(channels, heads, channels // heads, config.norm_num_groups)
+    def temporal_attention(_level: int, channels: int, head_dim: int) -> TemporalLayer:
+        return TemporalTransformer(channels, head_dim, channels // head_dim, config.norm_num_groups)
 
     return temporal_attention
 
@@ -324,7 +335,7 @@ def _has_attention(block_type: str) -> bool:
         return True
     if block_type in ("ResnetDownsampleBlock3D", "ResnetUpsampleBlock3D"):
         return False
-    raise ValueError(f"a pixel video UNet has no block {block_type}")
+    raise CheckpointError(f"a pixel video UNet has no block {block_type}")
 
 
 def _mid_only_cross(config: PixelUNetConfig) -> bool:
@@ -338,4 +349,6 @@ def _class_embedding(config: PixelUNetConfig, width: int, time_width: int) -> Ti
         return None
     if config.class_embed_type == "timestep":
         return TimestepEmbedding(width, time_width, act_fn=config.act_fn)
-    raise ValueError(f'class_embed_type "{config.class_embed_type}" is not known; it may be timestep or null')
+    raise CheckpointError(
+        f'class_embed_type "{config.class_embed_type}" is not known; it may be timestep or null'
+    )

@@ -14,7 +14,6 @@ FIXED_KEYS: Mapping[str, tuple[Any, ...]] = {
     "encoder_hid_dim_type": ("text_proj", None),
     "addition_embed_type": ("text",),
     "resnet_time_scale_shift": ("scale_shift",),
-    "resnet_skip_time_act": (True,),
     "center_input_sample": (False,),
     "class_embeddings_concat": (False,),
     "conv_in_kernel": (3,),
@@ -24,7 +23,6 @@ FIXED_KEYS: Mapping[str, tuple[Any, ...]] = {
     "num_class_embeds": (None,),
     "projection_class_embeddings_input_dim": (None,),
     "time_cond_proj_dim": (None,),
-    "time_embedding_dim": (None,),
     "time_embedding_type": ("positional",),
     "timestep_post_act": (None,),
     "upcast_attention": (),
@@ -43,7 +41,11 @@ class PixelUNetConfig:
     """The published keys of `unet/config.json` that shape the network; one value or one per level.
 
     `attention_head_dim` is the width of a spatial head, and the *number* of heads of a temporal attention,
-    as published. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
+    as published. Its values per level are those of the way down; on the way up they are taken in the same order, not
+    in reverse, and so the first is that of the lowest level there. `time_embedding_dim` is the width of the time
+    embedding, four times that of the first level unless given. With `time_embedding_act_fn` the embedding goes through
+    that activation before the blocks; unless `resnet_skip_time_act`, it goes through the block's own in every residual
+    block. `transfromer_in_opt` (spelt so) adds a temporal transformer after the first convolution.
     """
 
     in_channels: int
@@ -61,7 +63,9 @@ class PixelUNetConfig:
     addition_embed_type_num_heads: int = 64
     class_embed_type: str | None = None
     act_fn: str = "silu"
+    time_embedding_dim: int | None = None
     time_embedding_act_fn: str | None = None
+    resnet_skip_time_act: bool = False
     norm_num_groups: int = 32
     norm_eps: float = 1e-5
     flip_sin_to_cos: bool = True
@@ -69,6 +73,11 @@ class PixelUNetConfig:
     resnet_out_scale_factor: float = 1.0
     mid_block_scale_factor: float = 1.0
     transfromer_in_opt: bool = False
+
+    @property
+    def time_width(self) -> int:
+        """The width of the time embedding."""
+        return self.time_embedding_dim or self.block_out_channels[0] * 4
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:

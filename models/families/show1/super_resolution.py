@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn import functional
 
 from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.clip import Clip
-from cascade.models.diffusion.guidance import guided_predictor
-from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.diffusion.progress import PlannedSteps
 from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.families.show1.first_frame import FirstFrame
-from cascade.models.families.show1.noise_augmentation import augment, augmentation_schedule
+from cascade.models.families.show1.noise_augmentation import augmentation_schedule
 from cascade.models.families.show1.pixel_stage import PixelStage
+from cascade.models.families.show1.upscaling import Upscaler
+from cascade.models.families.show1.upscaling import resize as resize
 from cascade.models.families.show1.windows import overlapping_windows
 from cascade.models.presets.show1 import SuperResolutionOptions
 from cascade.models.presets.spec import StageSpec
@@ -34,9 +34,15 @@ class SuperResolution(PixelStage[SuperResolutionOptions]):
     """Upscales overlapping windows; each sees the last upscaled frame of the one before.
 
     The condition of a window is its bilinearly resized clip, noised at the noise level, whose first frame is
-    replaced by that upscaled frame, not noised. The first window gets the image model's frame where there is
-    one, else zeros.
+    replaced by that upscaled frame, not noised. The first window gets the image model's frame; without that model
+    it keeps the noised one.
+
+    Attributes:
+        blank_without_previous: without an image model the first window gets a frame of zeros, for networks that were
+            trained so.
     """
+
+    blank_without_previous: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -76,50 +82,43 @@ class SuperResolution(PixelStage[SuperResolutionOptions]):
     def __call__(self, inputs: StageInputs[SuperResolutionOptions], on_step: OnStep) -> Clip:
         spec, options = inputs.spec, inputs.spec.options
         source = inputs.previous_frames(spec.frames).to(self.device)
-        resized = resize(source, spec.height, spec.width)  # b c f h w
+        steps = PlannedSteps(on_step, spec.planned_steps(len(inputs.seeds)))
         windows = overlapping_windows(spec.frames, options.window, options.overlap)
-        total = spec.steps * len(windows)
+        resized = resize(source, spec.height, spec.width)  # b c f h w
+        upscale = Upscaler(
+            self.unet,
+            self.scheduler,
+            self.noising,
+            spec.steps,
+            spec.guidance_scale,
+            options.noise_level,
+            self.unet.takes_noise_level,
+        )
+        previous = self._before_first_window(inputs, steps)
         upscaled = torch.empty_like(resized)
-        previous = torch.zeros_like(resized[:, :, 0])
-        if self.first_frame is not None:
-            previous = self.first_frame(inputs).to(self.device)
         with resident(self.unet, self.execution):
-            for index, window in enumerate(windows):
-                span, done = slice(window.start, window.stop), index * spec.steps
-                upscaled[:, :, span] = self._upscale(
-                    resized[:, :, span], previous, inputs, _offset(on_step, done, total)
+            for window in windows:
+                span = slice(window.start, window.stop)
+                upscaled[:, :, span] = upscale(
+                    resized[:, :, span], inputs.embeddings, inputs.seeds, steps.part(spec.steps), previous
                 )
-                previous = upscaled[:, :, window.stop - options.overlap]
+                previous = upscaled[:, :, window.stop - options.overlap] if options.overlap else None
         return Clip(rearrange(upscaled, "b c f h w -> b f c h w").cpu(), spec.fps)
 
-    def _upscale(
-        self, resized: Tensor, previous: Tensor, inputs: StageInputs[SuperResolutionOptions], on_step: OnStep
-    ) -> Tensor:
-        """Upscale one window (batch, channels, frames, height, width), whose first frame is to be `previous`."""
-        noise_level = inputs.spec.options.noise_level
-        # As in the published code, every window starts from the seed again: all see the same noise.
-        generators = seeded_generators(inputs.seeds)
-        noise = draw_noise(tuple(resized.shape[1:]), generators, self.device)
-        augmentation = draw_noise(tuple(resized.shape[1:]), generators, self.device)
-        condition = augment(resized, augmentation, noise_level, self.noising)
-        condition[:, :, 0] = previous
-        labels = None
-        if self.unet.takes_noise_level:
-            labels = torch.full((len(inputs.seeds),), noise_level)
-        predict = guided_predictor(
-            self.unet, inputs.embeddings, inputs.spec.guidance_scale, condition, labels
-        )
-        self.scheduler.set_timesteps(inputs.spec.steps)
-        return denoise(predict, noise, self.scheduler, self.scheduler.timesteps, generators, on_step)
+    def _before_first_window(
+        self, inputs: StageInputs[SuperResolutionOptions], steps: PlannedSteps
+    ) -> Tensor | None:
+        """Make what the first window sees as its first frame.
 
-
-def _offset(on_step: OnStep, done: int, total: int) -> OnStep:
-    """Report the steps of one window as steps of all windows."""
-    return lambda k, _: on_step(done + k, total)
-
-
-def resize(frames: Tensor, height: int, width: int) -> Tensor:
-    """Resize bilinearly with aligned corners: (batch, frames, channels, h, w) to (batch, channels, frames, height, width)."""
-    folded = rearrange(frames, "b f c h w -> (b f) c h w")
-    folded = functional.interpolate(folded, size=(height, width), mode="bilinear", align_corners=True)
-    return rearrange(folded, "(b f) c h w -> b c f h w", b=frames.shape[0])
+        Returns:
+            (batch, channels, height, width), or None for the noised resized frame.
+        """
+        spec, planned = inputs.spec, inputs.spec.options.first_frame
+        if planned is not None and self.first_frame is not None:
+            return self.first_frame(inputs, steps.part(planned.steps))
+        if planned is not None:
+            steps.skip(planned.steps)
+        if not self.blank_without_previous:
+            return None
+        batch, _, channels = inputs.previous_frames().shape[:3]
+        return torch.zeros(batch, channels, spec.height, spec.width, device=self.device)

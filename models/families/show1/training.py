@@ -139,7 +139,7 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
     corners, a crop alone would lie elsewhere than it does in the whole picture.
     """
 
-    stage_class: ClassVar[type[PixelStage[Any]]] = SuperResolution
+    stage_class: ClassVar[type[SuperResolution]] = SuperResolution
 
     def __init__(
         self,
@@ -167,7 +167,10 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
         noise = torch.randn(condition.shape, generator=generator).to(condition.device)
         condition = augment(condition, noise, level, self.augmentation)
         has_previous = torch.rand(frames.shape[0], generator=generator) >= self.recipe.previous_dropout
-        condition[:, :, 0] = frames[:, 0] * has_previous[:, None, None, None].to(frames)
+        noised_first = condition[:, :, 0]
+        without = torch.zeros_like(noised_first) if self.stage_class.blank_without_previous else noised_first
+        has_previous = has_previous[:, None, None, None].to(frames.device)
+        condition[:, :, 0] = torch.where(has_previous, frames[:, 0], without)
 
         clean = rearrange(frames, "b f c h w -> b c f h w")
         sample, timesteps, target = noised(clean, self.recipe, self.scheduler, generator)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler
 from safetensors.torch import load_file
 
 from cascade.models.clip import PromptEmbeddings
 from cascade.models.diffusion.guidance import guided_predictor
-from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
+from cascade.models.diffusion.sampling import (
+    denoise,
+    draw_noise,
+    sample_from_noise,
+    seeded_generators,
+)
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -115,3 +121,58 @@ def test_a_seed_fixes_its_noise_whatever_is_beside_it() -> None:
     beside = draw_noise((3, 2, 4, 4), seeded_generators([1, 7]), CPU)
     assert torch.equal(alone[0], beside[1])
     assert not torch.equal(beside[0], beside[1])
+
+
+def euler_sigmas(steps: int) -> torch.Tensor:
+    """Work out the noise levels of Euler's steps, evenly spaced in time, and zero: (steps + 1,)."""
+    betas = torch.linspace(0.0001, 0.02, 1000, dtype=torch.float64)
+    abar = torch.cumprod(1 - betas, 0)
+    times = torch.linspace(999, 0, steps, dtype=torch.float64)
+    all_sigmas = ((1 - abar) / abar).sqrt()
+    low, share = times.floor().long(), times - times.floor()
+    sigmas = all_sigmas[low] + share * (all_sigmas[(low + 1).clamp(max=999)] - all_sigmas[low])
+    return torch.cat([sigmas, torch.zeros(1, dtype=torch.float64)])
+
+
+def test_a_scheduler_that_scales_its_input_is_called_so() -> None:
+    """Euler's method (Karras et al., 2022, algorithm 2 without churn) on x' = (x - D(x)) / sigma, worked out by hand.
+
+    The network sees x / sqrt(sigma² + 1), and predicts half of what it sees as the clean sample.
+    """
+    steps, noise = 4, draw_noise((3, 2, 4, 4), seeded_generators([7, 8]), CPU)
+    seen: list[torch.Tensor] = []
+
+    def predict(sample: torch.Tensor, _timestep: torch.Tensor) -> torch.Tensor:
+        seen.append(sample)
+        return sample * 0.5
+
+    calls: list[tuple[int, int]] = []
+    result = sample_from_noise(
+        predict,
+        noise,
+        EulerDiscreteScheduler(prediction_type="sample"),
+        steps,
+        seeded_generators([7, 8]),
+        lambda *call: calls.append(call),
+    )
+
+    sigmas = euler_sigmas(steps)
+    x = noise.double() * sigmas[0]
+    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+        scaled = x / (sigma**2 + 1).sqrt()
+        torch.testing.assert_close(seen[index].double(), scaled, rtol=1e-3, atol=1e-3)
+        x = x + (x - scaled * 0.5) / sigma * (following - sigma)
+    torch.testing.assert_close(result.double(), x, rtol=1e-3, atol=1e-3)
+    assert calls == [(k, steps) for k in range(1, steps + 1)]
+
+
+def test_a_scheduler_that_does_not_scale_begins_with_the_noise_itself() -> None:
+    noise = draw_noise((3, 1, 4, 4), seeded_generators([7]), CPU)
+    seen: list[torch.Tensor] = []
+
+    def predict(sample: torch.Tensor, _timestep: torch.Tensor) -> torch.Tensor:
+        seen.append(sample)
+        return sample
+
+    sample_from_noise(predict, noise, DDIMScheduler(), 2, seeded_generators([7]), lambda *_: None)
+    assert torch.equal(seen[0], noise)

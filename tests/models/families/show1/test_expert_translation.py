@@ -98,7 +98,7 @@ def test_a_clip_is_encoded_noised_denoised_and_decoded() -> None:
     clip, steps = run(translation(unet, vae), spec(), (7,), source)
 
     generator = torch.Generator().manual_seed(7)
-    eight_bits = ((colours + 1) * 127.5).round() / 127.5 - 1
+    eight_bits = ((colours + 1) * 127.5).floor() / 127.5 - 1
     mean = functional.pad(eight_bits, (0, 1)).view(3, 4, 1, 1).expand(3, 4, 2, 3)
     latents = SCALE * (mean + STD * torch.randn(3, 4, 2, 3, generator=generator))
     noise = torch.randn(3, 4, 2, 3, generator=generator)
@@ -182,9 +182,12 @@ def test_at_least_one_step_is_run() -> None:
 
 def test_frames_are_quantised_to_8_bits_before_translation() -> None:
     # (0.1 + 1) * 127.5 = 140.25, which is 140; 140 / 127.5 - 1 = 0.09804. Values beyond 1 are clamped.
-    frames = torch.full((1, 2, 3, 4, 6), 0.1)
+    # (0.498 + 1) * 127.5 = 190.995, which is 190: the published code cuts off what is behind the point.
+    frames = torch.full((1, 3, 3, 4, 6), 0.1)
     frames[:, 1] = 3.0
+    frames[:, 2] = 0.498
     resized = resize_8bit(Clip(frames, 8), 8, 12)
-    assert resized.shape == (1, 2, 3, 8, 12)
+    assert resized.shape == (1, 3, 3, 8, 12)
     torch.testing.assert_close(resized[0, 0], torch.full((3, 8, 12), 140 / 127.5 - 1))
     torch.testing.assert_close(resized[0, 1], torch.ones(3, 8, 12))
+    torch.testing.assert_close(resized[0, 2], torch.full((3, 8, 12), 190 / 127.5 - 1))

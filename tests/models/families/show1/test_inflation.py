@@ -49,6 +49,13 @@ LATENT: dict[str, Any] = {
     "attention_head_dim": [4, 8],  # numbers of heads, as Stable Diffusion 2 writes them
 }
 
+STABLE_DIFFUSION_1: dict[str, Any] = LATENT | {
+    "use_linear_projection": False,  # convolutions of one pixel
+    "attention_head_dim": 8,  # as many heads at every level, and so of different widths
+    "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+}
+
 
 def image_unet(folder: Path, config: dict[str, Any]) -> UNet2DConditionModel:
     torch.manual_seed(0)
@@ -60,7 +67,9 @@ def image_unet(folder: Path, config: dict[str, Any]) -> UNet2DConditionModel:
 
 
 @pytest.mark.parametrize(
-    ("config", "network", "text_width"), [(PIXEL, PixelVideoUNet, 24), (LATENT, LatentVideoUNet, 32)]
+    ("config", "network", "text_width"),
+    [(PIXEL, PixelVideoUNet, 24), (LATENT, LatentVideoUNet, 32), (STABLE_DIFFUSION_1, LatentVideoUNet, 32)],
+    ids=["if", "stable-diffusion-2", "stable-diffusion-1"],
 )
 def test_an_inflated_model_gives_each_frame_what_the_image_model_gives(
     config: dict[str, Any], network: type[CheckpointNetwork], text_width: int, tmp_path: Path
@@ -104,15 +113,53 @@ def test_a_configuration_without_a_video_counterpart_is_refused(tmp_path: Path) 
     (tmp_path / "image" / "unet").mkdir(parents=True)
     config = {
         "down_block_types": ["AttnDownBlock2D"],
-        "use_linear_projection": False,
+        "up_block_types": ["AttnUpBlock2D"],
         "block_out_channels": [32],
     }
     (tmp_path / "image" / "unet" / "config.json").write_text(json.dumps(config | {"attention_head_dim": 8}))
-    with pytest.raises(CheckpointError, match="use_linear_projection"):
+    with pytest.raises(CheckpointError, match="has no block AttnDownBlock3D"):
+        convert(tmp_path / "image", tmp_path / "video")
+    assert not (tmp_path / "video").exists()
+
+
+@pytest.mark.parametrize("heads", [[5, 8], [4, 8, 8], 7])
+def test_heads_that_do_not_divide_the_channels_are_refused(heads: object, tmp_path: Path) -> None:
+    image_unet(tmp_path, LATENT)
+    file = tmp_path / "image" / "unet" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"attention_head_dim": heads}))
+    with pytest.raises(CheckpointError, match=r"do not divide the channels of the levels, \[32, 64\]"):
         convert(tmp_path / "image", tmp_path / "video")
 
 
-def test_heads_of_different_widths_are_refused(tmp_path: Path) -> None:
-    image_unet(tmp_path, LATENT | {"attention_head_dim": [4, 4]})  # 32 / 4 and 64 / 4
-    with pytest.raises(CheckpointError, match=r"different widths \[8, 16\]"):
-        convert(tmp_path / "image", tmp_path / "video")
+@pytest.mark.parametrize("in_channels", [2, 0, -1])
+def test_fewer_input_channels_than_the_source_has_are_refused(in_channels: int, tmp_path: Path) -> None:
+    image_unet(tmp_path, PIXEL)
+    with pytest.raises(
+        CheckpointError, match=f"cannot have {in_channels} input channels: the source's has 3"
+    ):
+        convert(tmp_path / "image", tmp_path / "video", in_channels=in_channels)
+    assert [file.name for file in tmp_path.iterdir()] == ["image"]
+
+
+def test_all_parts_are_copied_and_what_is_left_is_named(tmp_path: Path) -> None:
+    image_unet(tmp_path, LATENT)
+    for name in (
+        "vae/diffusion_pytorch_model.bin",
+        "text_encoder/pytorch_model.bin",
+        "tokenizer/unet",
+        "model_index.json",
+        "v1-5-pruned.ckpt",
+    ):
+        file = tmp_path / "image" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"{}")
+    conversion = convert(tmp_path / "image", tmp_path / "new" / "video")
+    assert conversion.left == ("v1-5-pruned.ckpt",)  # its UNet is the old one
+    written = {str(file.relative_to(tmp_path / "new" / "video")) for file in (tmp_path / "new").rglob("*.*")}
+    assert {
+        "vae/diffusion_pytorch_model.bin",
+        "text_encoder/pytorch_model.bin",
+        "model_index.json",
+    } <= written
+    assert (tmp_path / "new" / "video" / "tokenizer" / "unet").is_file()
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["video"]

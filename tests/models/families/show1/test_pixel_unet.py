@@ -11,7 +11,6 @@ import torch
 
 from cascade.models.errors import CheckpointError
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
-from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 from tests.models.families.show1.small_configs import GOLDEN, KEYFRAMES, SUPER_RESOLUTION, TEXT_WIDTH
 from tests.models.network_checks import (
     check_begins_as_image_model,
@@ -77,21 +76,29 @@ def test_a_noise_level_is_asked_for_where_the_network_takes_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "complaint"),
     [
-        ("new_trick", 1),
-        ("resnet_skip_time_act", False),
+        ("new_trick", 1, 'know the configuration key "new_trick"'),
+        ("time_embedding_type", "fourier", "supports time_embedding_type"),
+        ("class_embed_type", "projection", 'class_embed_type "projection" is not known'),
+        ("down_block_types", ["AttnDownBlock3D", "ResnetDownsampleBlock3D"], "no block AttnDownBlock3D"),
+        ("attention_head_dim", 24, "64 channels cannot be split into heads of 24"),
+        ("attention_head_dim", [8, 8, 8], "attention_head_dim has 3 values for 2 levels"),
+        ("cross_attention_norm", "batch_norm", 'cross_attention_norm "batch_norm" is not known'),
+        ("encoder_hid_dim", None, "needs the configuration keys encoder_hid_dim"),
         # What families put around the network is theirs.
-        ("patch_size", 2),
-        ("residual", True),
-        ("prior", [4, 5, 8]),
-        ("attention_across_space", True),
+        ("patch_size", 2, "patch_size"),
+        ("residual", True, "residual"),
+        ("prior", [4, 5, 8], "prior"),
+        ("attention_across_space", True, "attention_across_space"),
     ],
 )
-def test_a_configuration_that_would_change_the_arithmetic_is_refused(key: str, value: object) -> None:
+def test_a_configuration_that_would_change_the_arithmetic_is_refused(
+    key: str, value: object, complaint: str
+) -> None:
     published = json.loads((GOLDEN / "keyframes_unet" / "config.json").read_text())
-    with pytest.raises(CheckpointError, match=key):
-        PixelUNetConfig.from_dict(published | {key: value})
+    with pytest.raises(CheckpointError, match=complaint):
+        PixelVideoUNet.from_config(published | {key: value})
 
 
 def test_a_written_configuration_reads_back() -> None:
