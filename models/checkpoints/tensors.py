@@ -78,7 +78,7 @@ def _unpickle(file: Path) -> Any:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Return whether a tensor, of shape (...), holds neither NaN nor infinity."""
+    """Return whether a tensor, of any shape such as (out_channels, channels), holds neither NaN nor infinity."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return True
     values = tensor.float() if tensor.element_size() == 1 else tensor

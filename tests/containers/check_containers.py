@@ -27,7 +27,7 @@ OURS = ("gateway", "housekeeper", *(f"worker-{stage}" for stage in PRESETS["shap
 STAGE = "super-resolution"
 SMALL = "128x80"
 SHORT = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
-LONG = SHORT | {"super-resolution": 6}
+LONG = SHORT | {"super-resolution": 20}
 """Steps of super-resolution in each window: long enough to be met in mid-stage."""
 
 

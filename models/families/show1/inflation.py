@@ -119,7 +119,7 @@ def _linear(name: str, tensor: Tensor) -> Tensor:
     """Turn a 1x1 convolution around an attention, as Stable Diffusion 1 has it, into the linear layer that it is.
 
     Args:
-        tensor: (out, in, 1, 1) for such a convolution; others, of any shape, stay as they are.
+        tensor: (channels, channels, 1, 1) for such a convolution; others, of any shape, stay as they are.
     """
     is_projection = name.endswith((".proj_in.weight", ".proj_out.weight")) and tensor.shape[2:] == (1, 1)
     return tensor[:, :, 0, 0] if is_projection else tensor
