@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from typing import TYPE_CHECKING, Self
 
 from pydantic import TypeAdapter
@@ -14,7 +13,7 @@ from cascade.models.presets.table import get_preset
 from cascade.workers.errors import ArtifactLost
 from cascade.workers.jobs.record import Motion
 from cascade.workers.keys import MOTIONS
-from cascade.workers.redis_client import RedisClient
+from cascade.workers.redis_client import RedisClient, server_time
 from cascade.workers.storage.artifacts import SAFETENSORS
 from cascade.workers.storage.object_store import ObjectStore
 
@@ -48,7 +47,7 @@ class Motions:
         if not any(spec.options.takes_motion for spec in get_preset(preset).stages):
             raise InvalidParameter("model", f'no stage of preset "{preset}" takes motions')
         check_name(name)
-        motion = Motion(preset, name, hashlib.sha256(content).hexdigest(), time.time())
+        motion = Motion(preset, name, hashlib.sha256(content).hexdigest(), server_time(self.redis))
         self.objects.put(motion.key, content, SAFETENSORS)
         self.redis.hset(MOTIONS, f"{preset}/{name}", CODEC.dump_json(motion))
         return motion
