@@ -47,12 +47,20 @@ class Unavailable(ClientError):
 
 
 class Connection:
-    """Sends requests to the gateway at `url`. Every method raises `Refused` or `Unavailable`."""
+    """Sends requests to the gateway at `url`. Raises ClientError for a URL or key that cannot be used.
+
+    Every method raises `Refused` or `Unavailable`, or ClientError for what cannot be sent.
+    """
 
     def __init__(self, url: str, api_key: str | None, timeout_s: float) -> None:
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise ClientError("the API key holds characters that no key has")
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self.url = url
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        except httpx.InvalidURL as error:
+            raise ClientError(f"the gateway's URL cannot be used: {error}") from error
+        self.url = str(self._http.base_url.copy_with(userinfo=b"")).rstrip("/")  # without a password
 
     def close(self) -> None:
         self._http.close()
@@ -76,8 +84,10 @@ class Connection:
             answer = self._http.request(
                 method, path, json=json, params=_parameters(params or {}), headers=headers
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
+        except ValueError as error:  # such as text that is none, or a number that is not finite
+            raise ClientError(f"the request cannot be sent: {error}") from error
         if answer.is_error:
             raise _refusal(answer)
         try:
@@ -97,7 +107,7 @@ class Connection:
                     answer.read()
                     raise _refusal(answer)
                 _write_whole(answer.iter_bytes(CHUNK_BYTES), target)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
 
     def event_ids(self, path: str, last_id: str) -> Iterator[str]:
@@ -113,7 +123,7 @@ class Connection:
                 for event in source.iter_sse():
                     if event.id:
                         yield event.id
-        except (httpx.TransportError, SSEError) as error:
+        except (httpx.RequestError, SSEError) as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Unavailable:

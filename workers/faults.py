@@ -14,6 +14,7 @@ from cascade.workers.errors import (
     IllegalTransition,
     JobNotFound,
     LeaseLost,
+    OutageTooLong,
     Permanent,
     UnreadableRecord,
     WorkerStopping,
@@ -23,6 +24,7 @@ from cascade.workers.jobs.store import JobStore, new_write
 from cascade.workers.jobs.transitions import fail, hand_back_stage, requeue_stage, rewind
 from cascade.workers.outages import MAX_PAUSE_S, Patience, outage
 from cascade.workers.queue.lease import Lease
+from cascade.workers.queue.queues import stage_of
 from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
@@ -81,8 +83,7 @@ class Faults:
                 self._give_up(lease, Failure("stage_failed", str(error), stage), patience)
             case _ if (what := outage(error)) is not None:
                 logger.warning("stage %s is handed back: %s is away: %s", stage, what, error)
-                retry_at = patience(self.jobs.now) + MAX_PAUSE_S
-                self._update(lease, patience, partial(hand_back_stage, stage=stage, retry_at=retry_at))
+                self._try_after_outage(lease, stage, what, patience)
             case _:
                 logger.error("stage %s hit a fault", stage, exc_info=error)
                 self._retry(lease, stage, error, patience)
@@ -109,6 +110,17 @@ class Faults:
         retry_at = patience(self.jobs.now) + self.settings.retry_backoff_s * 2 ** (attempts - 1)
         self._update(lease, patience, partial(requeue_stage, stage=stage, retry_at=retry_at))
 
+    def _try_after_outage(self, lease: Lease, stage: str, what: str, patience: Patience) -> None:
+        """Try again after a pause, without counting the attempt; the record says what the stage waits for."""
+        try:
+            patience.note(what)
+        except OutageTooLong as reason:
+            self._give_up(lease, Failure("stage_failed", str(reason), stage), patience)
+            return
+        patience.noted = False  # the note stays
+        retry_at = patience(self.jobs.now) + MAX_PAUSE_S
+        self._update(lease, patience, partial(hand_back_stage, stage=stage, retry_at=retry_at))
+
     def _give_up(self, lease: Lease, failure: Failure, patience: Patience) -> None:
         now = patience(self.jobs.now)
         self._update(lease, patience, partial(fail, failure=failure, now=now))
@@ -117,9 +129,23 @@ class Faults:
         job = patience(lambda: self.jobs.get(lease.job_id))
         if job is None:
             raise JobNotFound(lease.job_id)
+        _check_holder(job, lease)
         return job
 
     def _update(self, lease: Lease, patience: Patience, change: Callable[[Job], Job]) -> None:
+        def holders_change(job: Job) -> Job:
+            _check_holder(job, lease)
+            return change(job)
+
         write = new_write()
-        job = patience(lambda: self.jobs.update(lease.job_id, change, write=write))
+        job = patience(lambda: self.jobs.update(lease.job_id, holders_change, write=write))
         self.wake_ups.send_for(job)
+
+
+def _check_holder(job: Job, lease: Lease) -> None:
+    """Raise LeaseLost if the job has gone on without this worker: what it met says nothing about the stage any more."""
+    if job.status.final:
+        raise IllegalTransition(f"job {job.id} is {job.status} already")
+    stage = stage_of(lease.queue)[1].name
+    if job.open_stage != stage or job.stage(stage).worker not in (None, lease.worker):
+        raise LeaseLost(f"another worker has taken stage {stage}")

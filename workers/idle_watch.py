@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import threading
-import time
 
 from redis.exceptions import RedisError
 
@@ -20,6 +19,7 @@ from cascade.workers.redis_client import RedisClient
 INTERVAL_S = 1.0
 DEAF_AFTER_S = 15.0
 EXIT_WITHIN_S = 5.0
+STOP_S = 1.0
 DEAF = 75
 
 logger = logging.getLogger(__name__)
@@ -38,17 +38,17 @@ class IdleWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread and wait for its end."""
+        """Stop the thread; one that waits for Redis ends with the process."""
         self._stop.set()
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     def _watch(self) -> None:
-        since = time.monotonic()
+        deaf_s = 0.0
         while not self._stop.wait(INTERVAL_S):
-            if not self._ignores_wake_ups():
-                since = time.monotonic()
-            elif time.monotonic() - since > self.deaf_after_s:
+            # Looks are counted: a machine or a Redis that stood still between two of them is no deaf worker.
+            deaf_s = deaf_s + INTERVAL_S if self._ignores_wake_ups() else 0.0
+            if deaf_s > self.deaf_after_s:
                 self._end()
                 return
 

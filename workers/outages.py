@@ -11,9 +11,10 @@ from functools import partial
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from kombu.exceptions import OperationalError
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cascade.workers.errors import LeaseLost, OutageTooLong, WorkerStopping
@@ -32,10 +33,32 @@ MAX_PAUSE_S = 30.0
 LOOK_S = 0.25
 """How often a worker that waits looks whether it has to stop."""
 
-REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError)
-REDIS_CODES = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "LOADING")
-FAULTS_OF_OURS = (400, 404, 411, 412, 413, 416)
-"""Answers of the object store that mean a wrong request of ours, which waiting does not mend."""
+REDIS_AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ClusterDownError,  # MasterDownError too
+    TryAgainError,
+)
+REDIS_CODES = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED", "OOM", "LOADING")
+"""Of answers for which redis-py has no type: it takes the code off those that it knows."""
+IN_PIPELINE = "of pipeline caused error: "
+"""What redis-py puts before the answer to a command of a pipeline."""
+FAULTS_OF_OURS = (400, 411, 412, 413, 416)
+"""Answers of the object store that mean a wrong request of ours, which waiting does not mend; an object that is gone is
+ArtifactLost, and another 404 is a bucket or a server that is gone."""
+AWAY_CODES = (
+    "NoSuchBucket",
+    "RequestTimeout",
+    "SlowDown",
+    "IncompleteBody",
+    "BadDigest",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+)
+"""What it answers with such a status, although it, the way to it or its credentials are at fault."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +68,13 @@ def outage(error: BaseException) -> str | None:
     match error:
         case OperationalError():
             return REDIS
-        case ResponseError() if str(error).startswith(REDIS_CODES):
+        case ResponseError() if str(error).rpartition(IN_PIPELINE)[2].startswith(REDIS_CODES):
             return REDIS
         case _ if isinstance(error, REDIS_AWAY):
             return REDIS
         case ClientError():
             return OBJECT_STORE if _is_away(error) else None
-        case BotoCoreError():
+        case BotoCoreError() | ResponseParserError():
             return OBJECT_STORE
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK
@@ -59,7 +82,7 @@ def outage(error: BaseException) -> str | None:
 
 
 def _is_away(error: ClientError) -> bool:
-    if error.response.get("Error", {}).get("Code") in ("NoSuchBucket", "RequestTimeout", "SlowDown"):
+    if error.response.get("Error", {}).get("Code") in AWAY_CODES:
         return True
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in FAULTS_OF_OURS
 
@@ -98,15 +121,15 @@ class Patience:
                 if what is None:
                     raise
                 logger.warning("stage %s waits for %s: %s", self.stage, what, error)
-                self._note(what)
+                self.note(what)
             else:
                 self._end()
                 return result
             self._pause(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
-    def _note(self, what: str) -> None:
-        """Write on the record what is away, as far as Redis is not; give up when the time is over."""
+    def note(self, what: str) -> None:
+        """Write on the record what is away, as far as Redis is not. Raises OutageTooLong when the time is over."""
         self._since = self._since or time.monotonic()
         waited_s = time.monotonic() - self._since
         if what != REDIS:

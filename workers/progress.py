@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cascade.workers.errors import LeaseLost, TimeLimitExceeded, WorkerStopping
-from cascade.workers.jobs.store import JobStore
+from cascade.workers.jobs.store import UNMARKED, JobStore
 from cascade.workers.jobs.transitions import advance_stage
 from cascade.workers.outages import outage
 from cascade.workers.queue.lease import Lease
@@ -58,9 +58,8 @@ class Progress:
 
     def _record(self, step: int, steps: int) -> None:
         try:
-            self.jobs.update(
-                self.lease.job_id, partial(advance_stage, stage=self.stage, step=step, steps=steps)
-            )
+            change = partial(advance_stage, stage=self.stage, step=step, steps=steps)
+            self.jobs.update(self.lease.job_id, change, write=UNMARKED)
         except Exception as error:
             if outage(error) is None:
                 raise

@@ -11,6 +11,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -32,6 +34,7 @@ INTERVAL_S = 1.0
 REPAIR_EVERY_S = 5.0
 GRACE_S = 3.0
 """How long holders have to renew their leases once Redis is back, before those that ran out meanwhile are taken."""
+STOP_S = 1.0
 PAGE = 1000
 TURN_MS = 900
 
@@ -66,26 +69,28 @@ class Reconciler:
     def recover(self) -> None:
         """Let every stage whose lease has run out wait again; give a job up after its last attempt."""
         while (lease := self.leases.take_expired(self.owner)) is not None:
-            with logging_job(lease.job_id):
+            with logging_job(lease.job_id), _spares_others():
                 try:
                     self._recover_stage(lease)
                 except (JobNotFound, IllegalTransition, UnknownQueue, UnreadableRecord) as reason:
                     logger.info("queue %s needs no recovery: %s", lease.queue, reason)
             self.leases.release(lease)
 
-    def balance(self) -> None:
-        """Send wake-ups that are missing and remove those that are too many, unless another process does."""
-        if self.redis.set(RECONCILER, self.owner, nx=True, px=TURN_MS):
-            self.wake_ups.balance(all_queues())
+    def balance(self) -> bool:
+        """Send wake-ups that are missing and remove those that are too many, unless another process does; say whether it did."""
+        if not self.redis.set(RECONCILER, self.owner, nx=True, px=TURN_MS):
+            return False
+        self.wake_ups.balance(all_queues())
+        return True
 
     def repair(self) -> int:
         """Let every open stage that nobody would find wait again; return how many there were."""
         cursor, found = b"0", 0
         while True:
             cursor, jobs = self._find_idle(keys=[OPEN, LEASES], args=[cursor, PAGE, LINES])
-            for job_id in (member.decode() for member in jobs):
+            for job_id in (member.decode(errors="replace") for member in jobs):
                 found += 1
-                with logging_job(job_id):
+                with logging_job(job_id), _spares_others():
                     self._restore(job_id)
             if cursor == b"0":
                 return found
@@ -106,9 +111,9 @@ class Reconciler:
 
     def _recovered(self, job: Job, stage: str, now: float) -> Job:
         record = job.stage(stage)
-        if record.waiting_for is not None:
-            return hand_back_stage(job, stage)
         lost = record.status is StageStatus.IN_PROGRESS
+        if lost and record.waiting_for is not None:
+            return hand_back_stage(job, stage)
         if lost and record.attempts >= self.max_attempts:
             failure = Failure("worker_lost", f"its worker was lost {record.attempts} times", stage)
             return fail(job, failure, now)
@@ -126,6 +131,17 @@ class Reconciler:
             self.wake_ups.send_for(job)
 
 
+@contextmanager
+def _spares_others() -> Iterator[None]:
+    """Log a fault of one job, which must not keep others from being found; an outage is raised."""
+    try:
+        yield
+    except Exception as error:
+        if outage(error) is not None:
+            raise
+        logger.exception("the job hit a fault; others are looked after")
+
+
 class ReconcilerLoop:
     """Reconciles in the background of a process."""
 
@@ -140,9 +156,9 @@ class ReconcilerLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread and wait for its end."""
+        """Stop the thread; one that waits for Redis ends with the process."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
 
     def _run(self) -> None:
         recover_from = repair_from = 0.0
@@ -151,8 +167,9 @@ class ReconcilerLoop:
             try:
                 if started >= recover_from:
                     self.reconciler.recover()
-                self.reconciler.balance()
-                if started >= repair_from:
+                if (
+                    self.reconciler.balance() and started >= repair_from
+                ):  # many processes are no more work for Redis
                     self.reconciler.repair()
                     repair_from = started + REPAIR_EVERY_S
             except Exception as error:

@@ -13,7 +13,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cascade.models.presets.spec import queue_name
@@ -26,6 +34,8 @@ PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|hpu|npu)(:\d{1,3})?")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MAX_TIME = 1_000_000_000
+MAX_NUMBER = 1 << 50
 EXECUTION = TypeAdapter(Execution)
 EXECUTION_FIELDS = tuple(field.name for field in fields(Execution))
 
@@ -237,6 +247,15 @@ class Settings(BaseSettings):
         by_queue = self.stage_execution.get(queue_name(preset, stage), {})
         return EXECUTION.validate_python(common | by_name | by_queue)
 
+    @field_validator("*")
+    @classmethod
+    def _check_number(cls, value: object, field: ValidationInfo) -> object:
+        """Refuse what servers and clocks do not take: more than 30 years, or 1 PiB."""
+        most = MAX_TIME if str(field.field_name).endswith(("_s", "_h")) else MAX_NUMBER
+        if isinstance(value, int | float) and value > most:
+            raise ValueError(f"must be {most} or less, not {shown(value)}")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
@@ -288,7 +307,7 @@ class Settings(BaseSettings):
             return value
         try:
             return json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"must be JSON by queue or stage: {error}") from None
 
     @model_validator(mode="after")
@@ -304,11 +323,12 @@ class Settings(BaseSettings):
         stages = dict.fromkeys(name for preset in presets for name in (*preset.queues, *preset.stage_names))
         for stage, changes in value.items():
             if stage not in stages:
-                raise ValueError(f'unknown stage "{stage}"; choose from {", ".join(stages)}')
+                raise ValueError(f"unknown stage {shown(stage)}; choose from {', '.join(stages)}")
             unknown = changes.keys() - EXECUTION_FIELDS
             if unknown:
                 allowed = ", ".join(EXECUTION_FIELDS)
-                raise ValueError(f"{stage}: unknown {', '.join(sorted(unknown))}; choose from {allowed}")
+                names = shown(", ".join(sorted(unknown)))[1:-1]
+                raise ValueError(f"{stage}: unknown {names}; choose from {allowed}")
             try:
                 _check_device_name(EXECUTION.validate_python(changes).device)
             except ValidationError as error:
@@ -321,22 +341,20 @@ class Settings(BaseSettings):
     @field_validator("presets", "allowed_hosts", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part) if isinstance(value, str) else value
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("root_path")
     @classmethod
     def _check_root_path(cls, value: str) -> str:
         path = value.rstrip("/")
         if path and PATH_PREFIX.fullmatch(path) is None:
-            raise ValueError(f'"{value}" is no path prefix, such as /cascade')
+            raise ValueError(f"{shown(value)} is no path prefix, such as /cascade")
         return path
 
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
-        if value is not None and re.fullmatch(r"https?://[^\s?#]+", value) is None:
-            raise ValueError(f'"{value}" is no URL, such as https://example.com/cascade')
-        return value
+        return None if value is None else check_server_url(value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -354,11 +372,16 @@ class Settings(BaseSettings):
     @classmethod
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
-            if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) is None:
+            if origin != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", origin.lower()) is None:
                 raise ValueError(
-                    f'"{origin}" is no origin: a scheme and a host, such as https://example.com, or *'
+                    f"{shown(origin)} is no origin: a scheme and a host, such as https://example.com, or * alone"
                 )
-        return value
+        return tuple(origin.lower() for origin in value)  # as browsers write them
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_host(name).removesuffix(".").lower() for name in value)
 
     @field_validator("presets")
     @classmethod
@@ -366,7 +389,7 @@ class Settings(BaseSettings):
         unknown = [name for name in value if name not in PRESETS]
         if unknown or not value:
             raise ValueError(f"unknown presets {unknown}; choose from {', '.join(PRESETS)}")
-        return value
+        return tuple(dict.fromkeys(value))
 
 
 class WrongSettings(ValueError):

@@ -33,7 +33,7 @@ from cascade.workers.jobs.record import Artifact, Draft, Job, StageOutput
 from cascade.workers.jobs.store import JobStore, new_write
 from cascade.workers.jobs.transitions import complete_stage, start_stage
 from cascade.workers.logs import logging_job
-from cascade.workers.outages import Patience, outage
+from cascade.workers.outages import DISK, Patience, outage
 from cascade.workers.progress import Progress
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.lease import Lease, Leases
@@ -149,7 +149,10 @@ class StageTask:
         now = patience(self.jobs.now)
         started = partial(start_stage, stage=stage, worker=self.heartbeat.worker.name, now=now)
         job = self._update(job_id, started, patience)
-        patience.noted = job.stage(stage).waiting_for is not None
+        patience.noted = job.stage(stage).waiting_for not in (
+            None,
+            DISK,
+        )  # whether a disk has room, its end will tell
         key = stage_key(job, stage)
         output = patience(lambda: self.artifacts.done_output(key))
         if output is None:

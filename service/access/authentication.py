@@ -15,8 +15,9 @@ from cascade.service.problems import ApiError
 from cascade.workers.settings import Settings
 
 DEFAULT_PROJECT = "default"
-PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
-PROXY_PREFIXES = ("x-forwarded-", "x-original-", "x-envoy-")
+PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "x-remote-ip", "cf-ray", "cdn-loop")
+PROXY_PREFIXES = ("x-forwarded", "x-original-", "x-envoy-")
+PROXY_ENDINGS = ("forwarded-for", "client-ip", "clientip", "connecting-ip", "user-ip")
 bearer = HTTPBearer(auto_error=False, description="An API key from `cascade keys create`.")
 
 
@@ -62,7 +63,10 @@ def find_caller(headers: Headers, keys: ApiKeys) -> Caller:
 
 def came_through_a_proxy(headers: Headers) -> bool:
     """Return whether a proxy has left its mark, so that the client may be anybody."""
-    return any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) for name in headers)
+    return any(
+        name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES) or name.endswith(PROXY_ENDINGS)
+        for name in headers
+    )
 
 
 def caller_of(request: Request) -> Caller:

@@ -75,15 +75,19 @@ class KeylessGuard:
         return address.is_loopback or not self.on_loopback
 
     def _is_same_site(self, headers: Headers, host: str) -> bool:
-        origin = headers.get("origin")
-        if origin is not None:
-            return origin in self.origins or _is_origin_of(origin, host)
-        return headers.get("sec-fetch-site", "none") in OWN_SITES
+        origins = headers.getlist("origin")
+        if any(origin in self.origins for origin in origins):
+            return len(origins) == 1
+        from_own_pages = all(_is_origin_of(origin, host) for origin in origins)
+        return from_own_pages and all(site in OWN_SITES for site in headers.getlist("sec-fetch-site"))
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
     """Return whether a page of `origin` was served under `host`, whichever scheme a proxy adds."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as "http://["
+        return False
     if parts.scheme not in DEFAULT_PORTS:
         return False
     match = HOST.fullmatch(host)

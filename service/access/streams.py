@@ -60,7 +60,8 @@ class EventStreams:
                 continue
             for key_id in key_ids - valid:
                 for stream in self.open[key_id]:
-                    stream.reschedule(0)
+                    if not stream.expired():  # it is, and still open, while its client does not read
+                        stream.reschedule(0)
 
 
 class _KeyedResponse(EventSourceResponse):

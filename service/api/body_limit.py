@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cascade.service.api.request_text import check_body, check_head
@@ -35,11 +36,11 @@ class RequestLimits:
 
     async def _read(self, scope: Scope, receive: Receive) -> list[Message]:
         """Read the body of a request that has one; returns what the app then receives."""
-        headers = dict(scope["headers"])
-        declared = headers.get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self.max_bytes:
+        headers = Headers(scope=scope)  # of several of one name the first, as the app reads them
+        declared = headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdigit()) or int(declared) > self.max_bytes:
             raise self._too_large()
-        if declared == b"0" and b"transfer-encoding" not in headers:
+        if declared == "0" and "transfer-encoding" not in headers:
             return []
         body, more = bytearray(), True
         while more:
@@ -50,7 +51,7 @@ class RequestLimits:
             more = message.get("more_body", False)
             if len(body) > self.max_bytes:
                 raise self._too_large()
-        check_body(headers.get(b"content-type", b"").decode("latin-1"), bytes(body))
+        check_body(headers.get("content-type", ""), bytes(body))
         return [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     def _too_large(self) -> ApiError:

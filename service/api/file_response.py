@@ -34,10 +34,11 @@ def file_response(request: Headers, artifact: Artifact, filename: str, open_rang
         "Content-Disposition": f'inline; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",
     }
-    if_match, if_none_match = request.get("if-match"), request.get("if-none-match")
-    if if_match is not None and not matches(if_match, etag, weak=False):
+    # A list may come in several lines.
+    if_match, if_none_match = (", ".join(request.getlist(name)) for name in ("if-match", "if-none-match"))
+    if "if-match" in request and not matches(if_match, etag, weak=False):
         return problem_response(412, "the file is not the one that If-Match names", headers={"ETag": etag})
-    if if_none_match is not None and matches(if_none_match, etag, weak=True):
+    if "if-none-match" in request and matches(if_none_match, etag, weak=True):
         return Response(status_code=304, headers=headers)
     ranges = None
     if "range" in request and request.get("if-range", etag).strip() == etag:

@@ -23,7 +23,7 @@ def new_request(body: CreateVideo, settings: Settings, motions: Motions) -> JobR
     Raises:
         ApiError, InvalidParameter: name the field, and what is allowed.
     """
-    model = body.model or settings.presets[0]
+    model = settings.presets[0] if body.model is None else body.model
     if model not in settings.presets:
         presets = ", ".join(settings.presets)
         raise ApiError(422, f'there is no preset "{model}"; choose one of {presets}', "model")

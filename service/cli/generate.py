@@ -47,6 +47,8 @@ def generate(
     keep_stages: Annotated[bool, typer.Option(help="Keep each stage's clip and contact sheet.")] = False,
 ) -> None:
     """Run the whole cascade in this process."""
+    if not prompt.strip():
+        raise typer.BadParameter("must not be empty", param_hint="PROMPT")
     cascade = preset_or_first(preset)
     try:
         specs = cascade.resolve(

@@ -72,7 +72,7 @@ def preset_or_first(name: str | None) -> Preset:
         typer.BadParameter: there is no such preset.
     """
     try:
-        return get_preset(name or get_settings().presets[0])
+        return get_preset(get_settings().presets[0] if name is None else name)
     except InvalidParameter as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -72,6 +72,7 @@ def train(
         Path | None,
         typer.Option(
             help="Folder of the checkpoints to start from; trained ones take their place there.",
+            file_okay=False,
             show_default="OUTPUT/checkpoints",
         ),
     ] = None,

@@ -110,6 +110,26 @@ def test_a_gateway_that_is_away_is_unavailable() -> None:
     assert issubclass(Refused, ClientError) and issubclass(Unavailable, ClientError)
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://a\nb", "http://h:x"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ClientError, match="URL cannot be used"):
+        Client(url)
+
+
+@pytest.mark.parametrize("key", ["hunter\n2", "hünter2", None])
+def test_what_cannot_be_sent_shows_no_secret(key: str | None) -> None:
+    with pytest.raises(ClientError) as fault, Client("http://me:hunter2@127.0.0.1:1", key) as client:
+        client.models()
+    assert "hunter" not in str(fault.value) and "hünter" not in str(fault.value)
+
+
+def test_what_no_request_can_hold_is_said(api: Client) -> None:
+    with pytest.raises(ClientError, match="cannot be sent"):
+        api.submit("\udcff")
+    with pytest.raises(ClientError, match="cannot be sent"):
+        api.submit(PROMPT, guidance_scale={"keyframes": float("nan")})
+
+
 def test_the_clients_parameters_are_the_fields_of_the_requests() -> None:
     submit = set(inspect.signature(Client.submit).parameters) - {"self", "idempotency_key"}
     remix = set(inspect.signature(Client.remix).parameters) - {"self", "video_id", "idempotency_key"}

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from cascade.workers.idle_watch import DEAF
+from cascade.workers import idle_watch
+from cascade.workers.idle_watch import DEAF, IdleWatch
+from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from tests.workers.examples import QUEUE
@@ -29,6 +32,25 @@ if sys.argv[3] == "stuck":
 IdleWatch(servers.redis, heartbeat, deaf_after_s=0.5).start()
 time.sleep(3 if sys.argv[2] == "busy" else 60)
 """
+
+
+def test_a_machine_that_stood_still_is_not_deaf(connected: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected.redis.lpush(QUEUE, "a wake-up that came meanwhile")
+    heartbeat = Heartbeat(connected.redis, (QUEUE,))
+    heartbeat.set("ready")
+    watch = IdleWatch(connected.redis, heartbeat, deaf_after_s=0.25)
+    ends: list[bool] = []
+    looks = iter((False, False, True))
+
+    def stand_still(_: float) -> bool:
+        time.sleep(0.2)
+        return next(looks)
+
+    monkeypatch.setattr(idle_watch, "INTERVAL_S", 0.1)
+    monkeypatch.setattr(watch._stop, "wait", stand_still)
+    monkeypatch.setattr(watch, "_end", lambda: ends.append(True))
+    watch._watch()
+    assert ends == []
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,16 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from cascade.models.clip import Output
 from cascade.models.stage import StageInputs
@@ -28,8 +36,10 @@ from cascade.service.stack.embedded import Credentials, Program, credentials_of,
 from cascade.workers.errors import ArtifactLost, QueueFull
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import JobRequest, JobStatus, StageStatus
+from cascade.workers.keys import LEASES
 from cascade.workers.outages import outage
 from cascade.workers.queue.heartbeat import Heartbeat, live_workers
+from cascade.workers.reconciler import Reconciler
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from cascade.workers.stage_task import StageTask
@@ -181,6 +191,48 @@ def test_a_job_does_not_wait_for_ever(connected: Servers, job_queue: JobQueue, s
     assert "the object store was away for longer than CASCADE_OUTAGE_LIMIT_H" in failure.message
 
 
+def test_a_full_disk_costs_no_try_and_the_record_says_so(
+    connected: Servers, job_queue: JobQueue, reconciler: Reconciler
+) -> None:
+    job_id = job_queue.submit(REQUEST).id
+    faults = [OSError(errno.ENOSPC, "No space left on device")] * 2
+
+    def use_disk() -> None:
+        if faults:
+            raise faults.pop()
+
+    def time_passes() -> None:
+        connected.redis.zadd(LEASES, {f"{job_id}/{QUEUE}": 1})
+        reconciler.recover()
+
+    task, _ = task_that(connected, use_disk)
+    waiting_since = set()
+    for _ in range(2):
+        task.run()
+        record = stored_job(job_queue.jobs, job_id).stage(FIRST)
+        assert (record.status, record.attempts, record.waiting_for) == (StageStatus.QUEUED, 0, "disk space")
+        assert record.retry_at is not None
+        waiting_since.add(record.waiting_since)
+        time_passes()
+    assert len(waiting_since) == 1
+    task.run()
+    record = stored_job(job_queue.jobs, job_id).stage(FIRST)
+    assert (record.status, record.attempts, record.waiting_for) == (StageStatus.COMPLETED, 1, None)
+
+
+def test_a_job_does_not_wait_for_ever_for_disk_space(connected: Servers, job_queue: JobQueue) -> None:
+    def use_disk() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job_id = job_queue.submit(REQUEST).id
+    task, _ = task_that(connected, use_disk)
+    task.outage_limit_s = -1.0
+    task.run()
+    failure = stored_job(job_queue.jobs, job_id).failure
+    assert failure is not None
+    assert "disk space was away for longer than CASCADE_OUTAGE_LIMIT_H" in failure.message
+
+
 def test_a_full_redis_ends_no_job_and_keeps_nobody_from_ending_one(
     connected: Servers, job_queue: JobQueue
 ) -> None:
@@ -208,6 +260,21 @@ def test_a_full_redis_ends_no_job_and_keeps_nobody_from_ending_one(
     assert job_queue.jobs.get(deleted) is None
 
 
+def test_a_redis_that_takes_no_writes_costs_no_try(connected: Servers, job_queue: JobQueue) -> None:
+    redis, job_id = connected.redis, job_queue.submit(REQUEST).id
+    writes_back = threading.Timer(1.0, lambda: redis.config_set("min-replicas-to-write", 0))
+
+    def refuse_writes() -> None:
+        redis.config_set("min-replicas-to-write", 1)
+        writes_back.start()
+
+    task, stage = task_that(connected, refuse_writes)
+    task.run()
+    writes_back.join()
+    record = stored_job(job_queue.jobs, job_id).stage(FIRST)
+    assert (record.status, record.attempts, len(stage.inputs)) == (StageStatus.COMPLETED, 1, 1)
+
+
 def test_deleting_while_the_object_store_is_away_is_done_later(
     connected: Servers, job_queue: JobQueue, s3_server: OwnServer
 ) -> None:
@@ -230,13 +297,20 @@ def client_error(status: int, code: str) -> ClientError:
         (RedisError("other"), None),
         (OutOfMemoryError("OOM"), "Redis"),
         (ResponseError("MISCONF Redis is configured to save RDB snapshots"), "Redis"),
+        (ResponseError("BUSY Redis is busy running a script"), "Redis"),
+        (MasterDownError("Link with MASTER is down"), "Redis"),
+        (ClusterDownError("The cluster is down"), "Redis"),
+        (TryAgainError("Multiple keys request"), "Redis"),
         (ResponseError("WRONGTYPE Operation"), None),
         (EndpointConnectionError(endpoint_url="http://x"), "the object store"),
         (client_error(500, "InternalError"), "the object store"),
         (client_error(503, "SlowDown"), "the object store"),
         (client_error(403, "AccessDenied"), "the object store"),
         (client_error(404, "NoSuchBucket"), "the object store"),
+        (client_error(400, "ExpiredToken"), "the object store"),
+        (client_error(404, "404"), "the object store"),
         (client_error(400, "EntityTooLarge"), None),
+        (ResponseParserError("a page of a proxy"), "the object store"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk space"),
         (OSError(errno.ENOENT, "No such file"), None),
         (ArtifactLost("gone"), None),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from functools import partial
 
 import pytest
+from pydantic import SecretStr
 
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import Job, JobStatus, StageStatus
 from cascade.workers.jobs.transitions import note_outage, requeue_stage, start_stage
-from cascade.workers.keys import LEASE_HOLDERS, LEASES, OPEN, line_key, open_key, waiting_key
+from cascade.workers.keys import LEASE_HOLDERS, LEASES, OPEN, job_key, line_key, open_key, waiting_key
 from cascade.workers.queue.lease import Leases
 from cascade.workers.queue.waiting import WaitingStages
-from cascade.workers.reconciler import Reconciler
+from cascade.workers.reconciler import Reconciler, ReconcilerLoop
 from cascade.workers.servers import Servers
+from cascade.workers.settings import Settings
 from tests.workers.examples import FIRST, QUEUE, REQUEST, stored_job
 
 
@@ -123,16 +126,20 @@ def test_a_lease_of_a_queue_that_is_gone_is_removed(
     assert stored_job(job_queue.jobs, job_id).stage(FIRST).status is StageStatus.IN_PROGRESS
 
 
-@pytest.mark.parametrize("lost", ["line", "turn", "wake-ups", "all"])
+@pytest.mark.parametrize("lost", ["line", "turn", "line and turn", "wake-ups", "all"])
 def test_a_stage_that_waits_nowhere_is_found(
     lost: str, connected: Servers, job_queue: JobQueue, reconciler: Reconciler
 ) -> None:
     job_id = job_queue.submit(REQUEST).id
     waiting, line = waiting_key(QUEUE, "default"), line_key(QUEUE)
     connected.redis.delete(
-        *{"line": [waiting], "turn": [line, waiting], "wake-ups": [QUEUE], "all": [waiting, line, QUEUE]}[
-            lost
-        ]
+        *{
+            "line": [waiting],
+            "turn": [line],
+            "line and turn": [line, waiting],
+            "wake-ups": [QUEUE],
+            "all": [waiting, line, QUEUE],
+        }[lost]
     )
     reconciler.repair()
     reconciler.balance()
@@ -173,6 +180,23 @@ def test_jobs_that_are_over_or_gone_are_open_no_more(
     assert connected.redis.scard(open_key("default")) == 0
 
 
+def test_damaged_records_and_entries_keep_no_other_stage_from_being_found(
+    connected: Servers, job_queue: JobQueue, reconciler: Reconciler
+) -> None:
+    first, last = (job_queue.submit(REQUEST).id for _ in range(2))
+    redis = connected.redis
+    redis.delete(waiting_key(QUEUE, "default"))
+    for number in range(20):
+        redis.hset(OPEN, f"video_{number}", f"{QUEUE} default")
+        redis.rpush(job_key(f"video_{number}"), "no string")
+    redis.hset(OPEN, mapping={b"\xff": b"\xff", "video_gone": "nonsense"})
+    redis.zadd(LEASES, {"nonsense": 1, b"\xff": 2, f"video_0/{QUEUE}": 3})
+    reconciler.recover()
+    reconciler.repair()
+    assert {take(connected), take(connected)} == {first, last}
+    assert not redis.hexists(OPEN, "video_gone")
+
+
 def test_there_is_a_wake_up_for_each_stage_that_waits_and_no_more(
     connected: Servers, job_queue: JobQueue, reconciler: Reconciler
 ) -> None:
@@ -190,6 +214,22 @@ def test_there_is_a_wake_up_for_each_stage_that_waits_and_no_more(
     time.sleep(1.0)
     reconciler.balance()
     assert [key for key in connected.redis.keys("*") if b"line" in key or key == QUEUE.encode()] == []
+
+
+def test_one_process_compares_the_queues_at_a_time(connected: Servers) -> None:
+    assert [Reconciler.of(connected).balance() for _ in range(3)] == [True, False, False]
+
+
+def test_the_background_work_of_a_process_stops_soon_although_redis_is_frozen(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        url = SecretStr(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        servers = Servers.connect(settings.model_copy(update={"redis_url": url}))
+        loop = ReconcilerLoop(Reconciler.of(servers), 0.1)
+        loop.start()
+        time.sleep(0.2)
+        started = time.monotonic()
+        loop.stop()
+        assert time.monotonic() - started < 5
 
 
 def test_a_wake_up_that_a_frozen_worker_took_is_sent_again(

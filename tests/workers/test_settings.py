@@ -44,6 +44,9 @@ def test_settings_that_cannot_work_are_refused_at_start(values: dict[str, Any], 
         ("LEASE_S", "nan", "a finite number"),
         ("LEASE_S", "0", "1.0 or more"),
         ("WEBHOOK_TIMEOUT_S", "0", "more than 0"),
+        ("LEASE_S", "1e300", "1000000000 or less"),
+        ("RESULT_TTL_S", "9" * 30, "1000000000 or less"),
+        ("MAX_BODY_BYTES", "9" * 30, f"{1 << 50} or less"),
         ("COMPILE", "perhaps", "true or false"),
         ("AUTH", "maybe", "'auto', 'on' or 'off'"),
         ("DTYPE", "float64", "'auto', 'float32', 'float16' or 'bfloat16'"),
@@ -70,6 +73,18 @@ def test_settings_that_cannot_work_are_refused_at_start(values: dict[str, Any], 
         ("S3_BUCKET", "My_Bucket", "lower-case letters"),
         ("S3_REGION", "eu west", "letters, digits and hyphens"),
         ("MAX_BODY_BYTES", "64KiB", "a whole number"),
+        ("ALLOWED_HOSTS", "https://studio.example", "an address or a name alone"),
+        ("ALLOWED_HOSTS", "studio.example:8000", "an address or a name alone"),
+        ("ALLOWED_HOSTS", "*.example", "an address or a name alone"),
+        ("CORS_ORIGINS", "https://*.example.com", "https://example.com"),
+        ("CORS_ORIGINS", "https://me@example.com", "https://example.com"),
+        ("CORS_ORIGINS", "https://a\nb", "https://example.com"),
+        ("ROOT_PATH", "/a\nb", "/cascade"),
+        ("PUBLIC_URL", "https://example.com:99999", "http:// or https://"),
+        ("PUBLIC_URL", "https://[::1", "http:// or https://"),
+        ("STAGE_EXECUTION", "[" * 100_000, "JSON"),
+        ("STAGE_EXECUTION", '{"a\\nb": {}}', "unknown stage"),
+        ("STAGE_EXECUTION", '{"keyframes": {"a\\nb": 1}}', "unknown"),
     ],
 )
 def test_a_wrong_variable_is_one_line_that_names_it_and_what_is_allowed(
@@ -101,15 +116,33 @@ def test_half_a_login_is_refused_without_showing_it(name: str, monkeypatch: pyte
     assert "hunter" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("variable", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "PUBLIC_URL"])
 @pytest.mark.parametrize("url", ["https://user:hunter2@h:9000", "http://h:9000@hunter2/", "hunter2"])
 def test_a_password_in_a_server_address_is_refused_without_showing_it(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CASCADE_S3_ENDPOINT_URL", url)
+    monkeypatch.setenv(f"CASCADE_{variable}", url)
     get_settings.cache_clear()
-    with pytest.raises(WrongSettings, match="CASCADE_S3_ENDPOINT_URL: ") as refusal:
+    with pytest.raises(WrongSettings, match=f"CASCADE_{variable}: ") as refusal:
         get_settings()
     assert "hunter" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "meant"),
+    [
+        ("ALLOWED_HOSTS", "Studio.Example., [FD00::1]", ("studio.example", "fd00::1")),
+        ("CORS_ORIGINS", "HTTPS://Studio.Example:8443, *", ("https://studio.example:8443", "*")),
+        ("TRUSTED_PROXIES", "10.0.0.1, ", ("10.0.0.1",)),
+        ("PRESETS", "shapes,wan,shapes", ("shapes", "wan")),
+    ],
+)
+def test_lists_are_understood_as_they_are_meant(
+    variable: str, value: str, meant: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"CASCADE_{variable}", value)
+    get_settings.cache_clear()
+    assert getattr(get_settings(), variable.lower()) == meant
 
 
 def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from safetensors.torch import save
 from cascade.models.clip import Clip, Latents, Output
 from cascade.models.errors import StageInputError
 from cascade.models.stage import StageInputs
-from cascade.workers.errors import ArtifactLost
+from cascade.workers.errors import ArtifactLost, TimeLimitExceeded, WorkerStopping
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import Job, JobRequest, JobStatus, StageStatus
+from cascade.workers.jobs.transitions import complete_stage, start_stage
 from cascade.workers.keys import LEASES, artifact_key, job_key, waiting_key
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.reconciler import Reconciler
@@ -25,7 +27,7 @@ from cascade.workers.settings import Settings
 from cascade.workers.stage_task import StageTask
 from cascade.workers.storage.motions import Motions
 from cascade.workers.storage.serialization import unpack_output
-from tests.workers.examples import FIRST, QUEUE, REQUEST, SECOND, stored_job
+from tests.workers.examples import FIRST, OUTPUT, QUEUE, REQUEST, SECOND, stored_job
 from tests.workers.fake_stage import FakeStage, MakeOutput, gray_clip, latents, loads
 
 NEXT_QUEUE = f"shapes.{SECOND}"
@@ -93,6 +95,39 @@ def test_a_stage_is_stored_recorded_and_followed_by_the_next(job_queue: JobQueue
     assert stage.inputs[0].previous is None
     assert held_leases(task) == 0
     task.run()  # nothing waits
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("the device is gone"), TimeLimitExceeded("x"), ArtifactLost("x"), WorkerStopping("x")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_worker_meets_that_was_frozen_says_nothing_about_a_stage_that_another_has(
+    error: Exception,
+    finished: bool,
+    job_queue: JobQueue,
+    task_of: RunStage,
+    connected: Servers,
+    reconciler: Reconciler,
+) -> None:
+    job_id = submitted(job_queue)
+    expected: list[Job] = []
+
+    def freeze(_: StageInputs[Any]) -> Output:
+        connected.redis.zadd(LEASES, {f"{job_id}/{QUEUE}": 1})
+        reconciler.recover()
+        assert job_queue.waiting.take((QUEUE,), "other-1") is not None
+        job = job_queue.jobs.update(job_id, partial(start_stage, stage=FIRST, worker="other", now=1.0))
+        if finished:
+            job = job_queue.jobs.update(job_id, partial(complete_stage, stage=FIRST, output=OUTPUT, now=2.0))
+        expected.append(job)
+        raise error
+
+    task = task_of(FakeStage(freeze))
+    task.run()
+    assert [stored_job(job_queue.jobs, job_id)] == expected
+    assert held_leases(task) == (0 if finished else 1)
 
 
 def test_a_stage_that_is_taken_again_does_not_run_again(

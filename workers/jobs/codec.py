@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from cascade.workers.errors import UnreadableRecord
 from cascade.workers.jobs.record import Job
@@ -28,15 +28,13 @@ def load_job(content: bytes) -> Job:
     """
     fields = _parse(content)
     version = fields.pop("version", 1)
-    if version == 1:
-        fields = upgrade(fields)
-    elif version != VERSION:
+    if version not in (1, VERSION):
         raise UnreadableRecord(
             f"job {fields.get('id')} has a record of version {version}; this version of Cascade reads 1 and {VERSION}"
         )
     try:
-        return CODEC.validate_python(fields)
-    except ValidationError as error:
+        return CODEC.validate_python(upgrade(fields) if version == 1 else fields)
+    except (ValueError, TypeError, AttributeError) as error:
         raise UnreadableRecord(f"the record of job {fields.get('id')} is damaged: {error}") from error
 
 
@@ -55,7 +53,7 @@ def project_of(content: bytes) -> str:
 def _parse(content: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableRecord(f"a job record is no JSON: {error}") from error
     if not isinstance(fields, dict):
         raise UnreadableRecord("a job record is no JSON object")

@@ -47,6 +47,7 @@ from cascade.workers.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 MAX_WRITES = 8
+UNMARKED = ""
 DELETED_TTL_S = 86_400
 MAX_DELETED = 10_000
 
@@ -81,8 +82,12 @@ class JobStore:
         transaction = changes(None, job, self.settings, self.now)
         transaction.add("ZADD", jobs_key(job.project), job.created_at, job.id)
         answer = self._run(self._admit, job.id, job.project, b"", transaction, claim)
-        if answer == b"changed" and self.get(job.id) == job:
-            return job  # carried out before; that answer was lost
+        if (
+            answer == b"changed"
+            and (stored := self.get(job.id)) is not None
+            and job.writes[0] in stored.writes
+        ):
+            return stored  # carried out before; that answer was lost
         self._check(answer, job, claim)
         return job
 
@@ -115,14 +120,16 @@ class JobStore:
 
         Args:
             claim: of the request's idempotency key, which stands for the job from then on.
-            write: the mark of this change, the same for every try of it; None draws one.
+            write: the mark of this change, the same for every try of it; None draws one. A change that may as well be
+                carried out twice has none (UNMARKED), and leaves room for the marks of others.
             version: change only a record that is stored in this version.
         Raises:
             JobNotFound: the job was deleted.
             IllegalTransition: `change` refused, or the record is of another version.
             AlreadyClaimed: the claim's key stands for a job.
         """
-        return self._change(self._commit, job_id, change, claim, write or new_write(), version)
+        write = new_write() if write is None else write
+        return self._change(self._commit, job_id, change, claim, write, version)
 
     def reopen(self, job_id: str, change: Callable[[Job], Job], claim: Claim | None = None) -> Job:
         """Apply a transition that lets an ended job go on, if there is room for it.
@@ -240,7 +247,9 @@ class JobStore:
             before = load_job(stored)
             if write in before.writes:
                 return before  # carried out before; that answer was lost
-            job = replace(change(before), writes=(*before.writes[1 - MAX_WRITES :], write))
+            job = change(before)
+            if write != UNMARKED:
+                job = replace(job, writes=(*before.writes[1 - MAX_WRITES :], write))
             answer = self._run(
                 script, job_id, job.project, stored, changes(before, job, self.settings, self.now), claim
             )
@@ -329,7 +338,7 @@ class JobStore:
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.hdel(OPEN, job_id)
             if place is not None:
-                pipe.srem(open_key(place.decode().split(" ", 1)[1]), job_id)
+                pipe.srem(open_key(place.decode(errors="replace").partition(" ")[2]), job_id)
             pipe.execute()
 
     def _place_of(self, job_id: str, project: str) -> Place:

@@ -8,7 +8,8 @@ for i = 1, #page[2], 2 do
   local job, place = page[2][i], page[2][i + 1]
   local queue, project = string.match(place, '^(%S+) (.*)$')
   local leased = queue and redis.call('ZSCORE', KEYS[2], job .. '/' .. queue)
-  local waits = queue and redis.call('ZSCORE', ARGV[3] .. queue .. ':' .. project, job)
+  local waits = queue and not leased and redis.call('ZSCORE', ARGV[3] .. queue .. ':' .. project, job)
+    and redis.call('ZSCORE', ARGV[3] .. queue, project)
   if not leased and not waits then table.insert(idle, job) end
 end
 return {page[1], idle}

@@ -17,6 +17,7 @@ from cascade.workers.redis_client import RedisClient
 
 TTL_S = 10
 INTERVAL_S = 2.0
+STOP_S = 1.0
 
 State = Literal["loading", "ready", "busy"]
 
@@ -69,9 +70,11 @@ class Heartbeat:
         self._beat()
 
     def stop(self) -> None:
-        """Stop the thread and take the worker off the list."""
+        """Stop the thread and take the worker off the list; while Redis is away, the last announcement runs out."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            return
         try:
             self.redis.delete(heartbeat_key(self.worker.name))
             self.redis.srem(WORKERS, self.worker.name)

@@ -22,7 +22,11 @@ RETRY_S = 0.5
 
 @dataclass
 class Lease:
-    """A lease of a queue's stage of a job; `lost` is set when another has it."""
+    """A lease of a queue's stage of a job; `lost` is set when another has it.
+
+    Attributes:
+        owner: `{worker}-{number}`, another one each time.
+    """
 
     job_id: str
     queue: str
@@ -33,6 +37,11 @@ class Lease:
     def member(self) -> str:
         """Name the lease in the lease table."""
         return lease_member(self.job_id, self.queue)
+
+    @property
+    def worker(self) -> str:
+        """Name the worker whose lease it is."""
+        return self.owner.rpartition("-")[0]
 
 
 class Leases:
@@ -57,7 +66,7 @@ class Leases:
         member: bytes | None = self._take_expired(keys=_KEYS, args=[owner, self.lease_s])
         if member is None:
             return None
-        job_id, queue = member.decode().split("/", 1)
+        job_id, _, queue = member.decode(errors="replace").partition("/")
         return Lease(job_id, queue, owner)
 
     @contextmanager

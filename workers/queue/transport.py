@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from queue import Empty
 from typing import Any
+from uuid import uuid4
 
 from kombu.transport import redis
+
+from cascade.workers.queue.celery_app import RUN_NEXT
 
 logger = logging.getLogger(__name__)
 
@@ -23,31 +26,39 @@ class Channel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
-        except ValueError as error:  # the message is off its list by now
+        except (ValueError, RecursionError) as error:  # the message is off its list by now
             logger.warning("a message that is not ours is dropped: %s", type(error).__name__)
             raise Empty from error
 
 
 class Transport(redis.Transport):
-    """Drops what has not the shape of a message."""
+    """Hands on wake-ups only, each as Celery knows it: a message that another wrote could end the worker."""
 
     Channel = Channel
 
     def _deliver(self, message: object, queue: str) -> None:
-        if _is_message(message):
-            super()._deliver(message, queue)
+        if _is_wake_up(message):
+            super()._deliver(_wake_up(queue), queue)
         else:
             logger.warning("a message that is not ours is dropped from %s", queue)
 
 
-def _is_message(message: object) -> bool:
-    if not isinstance(message, dict):
-        return False
-    properties = message.get("properties")
-    return (
-        isinstance(message.get("body"), str)
-        and isinstance(message.get("headers"), dict)
-        and isinstance(properties, dict)
-        and isinstance(properties.get("delivery_tag"), str)
-        and isinstance(properties.get("delivery_info"), dict)
-    )
+def _is_wake_up(message: object) -> bool:
+    headers = message.get("headers") if isinstance(message, dict) else None
+    return isinstance(headers, dict) and headers.get("task") == RUN_NEXT
+
+
+def _wake_up(queue: str) -> dict[str, Any]:
+    """Write a wake-up anew: nothing in it matters but that it is one."""
+    task_id = str(uuid4())
+    return {
+        "body": "[[], {}, {}]",
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": RUN_NEXT, "id": task_id, "root_id": task_id},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "delivery_tag": task_id,
+        },
+    }

@@ -11,11 +11,13 @@ import ipaddress
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 import httpx
 
+from cascade.workers.addresses import NAME
 from cascade.workers.errors import TargetRefused
 from cascade.workers.settings import Settings
 from cascade.workers.webhooks.addresses import Address, is_public
@@ -41,10 +43,13 @@ def check_url(url: str, *, private_targets: bool, plain_http: bool = False) -> N
         raise ValueError("must not hold a user name or password")
     if parts.port == 0:
         raise ValueError("must not name port 0")
+    host = parts.hostname.rstrip(".")
+    address = _literal(host)
+    if address is None and NAME.fullmatch(host) is None:
+        raise ValueError("must name a host, or an address without a zone")
     if private_targets:
         return
-    address = _literal(parts.hostname)
-    if parts.hostname.rstrip(".") == "localhost" or (address is not None and not is_public(address)):
+    if f".{host}".endswith(".localhost") or (address is not None and not is_public(address)):
         raise ValueError("must lead to a public address")
     if parts.scheme == "http" and not plain_http:
         raise ValueError("must be an https URL (CASCADE_WEBHOOK_PLAIN_HTTP allows http)")
@@ -77,30 +82,35 @@ async def _post(url: str, body: str, headers: dict[str, str], settings: Settings
     parts = urlsplit(url)
     host = parts.hostname or ""
     async with asyncio.timeout(settings.webhook_timeout_s):
-        address = await _checked_address(host, private_targets=settings.webhook_private_targets)
-        async with (
-            httpx.AsyncClient(
-                timeout=settings.webhook_timeout_s, follow_redirects=False, trust_env=False, verify=_tls()
-            ) as client,
-            client.stream(
-                "POST",
-                httpx.URL(url).copy_with(host=str(address)),
-                content=body,
-                headers=headers | {"host": parts.netloc},
-                extensions={"sni_hostname": host},
-            ) as answer,
-        ):
-            return answer.status_code
+        addresses = await _checked_addresses(host, private_targets=settings.webhook_private_targets)
+        async with httpx.AsyncClient(
+            timeout=settings.webhook_timeout_s, follow_redirects=False, trust_env=False, verify=_tls()
+        ) as client:
+
+            async def post_to(address: Address) -> int:
+                async with client.stream(
+                    "POST",
+                    httpx.URL(url).copy_with(host=str(address)),
+                    content=body,
+                    headers=headers | {"host": parts.netloc},
+                    extensions={"sni_hostname": host},
+                ) as answer:
+                    return answer.status_code
+
+            for address in addresses[:-1]:
+                with suppress(httpx.ConnectError):
+                    return await post_to(address)
+            return await post_to(addresses[-1])
 
 
-async def _checked_address(host: str, *, private_targets: bool) -> Address:
-    """Resolve a host to its first address; all of them must be allowed."""
+async def _checked_addresses(host: str, *, private_targets: bool) -> list[Address]:
+    """Resolve a host to its addresses; all of them must be allowed."""
     loop = asyncio.get_running_loop()
     entries = await loop.run_in_executor(_resolvers, _resolve, host)
     addresses = [ipaddress.ip_address(entry.partition("%")[0]) for entry in entries]
     if not private_targets and not all(is_public(address) for address in addresses):
         raise TargetRefused(f"{host} leads to an address that is not public")
-    return addresses[0]
+    return addresses
 
 
 def _resolve(host: str) -> list[str]:
@@ -113,7 +123,9 @@ def _tls() -> ssl.SSLContext:
 
 
 def _literal(host: str) -> Address | None:
-    """Parse a host that is an address, in any notation that a resolver takes; None for a name."""
+    """Parse a host that is an address, in any notation that a resolver takes; None for a name, or with a zone."""
+    if "%" in host:
+        return None
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -61,7 +61,7 @@ def remix_video(
 ) -> Video:
     """Queue a new video from this one: other words, seed or parameters from a stage on; clips before it are reused."""
     source = own_video(video_id, queue.jobs, caller)
-    first = body.from_stage or source.stages[0].name
+    first = source.stages[0].name if body.from_stage is None else body.from_stage
     check_stage(source, first, "from_stage")
     if body.draft is not None:
         if first == source.stages[0].name:

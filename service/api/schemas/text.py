@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 LAYOUT = "\t\n\r"
-BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that show nothing: fillers of Hangul, and the empty Braille cell."""
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
+"""Letters and symbols that show nothing: fillers of Hangul, the empty Braille cell, and the null notehead."""
 
 
 def fault_of(text: str) -> str | None:

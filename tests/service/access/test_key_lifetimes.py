@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import httpx
 import pytest
+from sse_starlette import ServerSentEvent
+from starlette.types import Message
 
+from cascade.service.access import streams
 from cascade.service.access.api_keys import ApiKeys, Scope
+from cascade.service.access.authentication import Caller
+from cascade.service.access.streams import EventStreams
 from cascade.service.stack.embedded import Credentials, free_port
 
 PROMPT = "a secret red circle"
@@ -58,6 +64,47 @@ def test_open_event_streams_end_with_their_key(
             api_keys.revoke(key.id)
         assert not any("video." in line for line in lines)  # until the stream ends
     assert time.monotonic() - started < 10
+
+
+def test_a_client_that_does_not_read_keeps_no_other_stream_open(
+    api_keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHECK_INTERVAL_S", 0.05)
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        while True:
+            yield ServerSentEvent("x")
+            await asyncio.sleep(0.01)
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def read(_: Message) -> None:
+        pass
+
+    async def do_not_read(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    async def revoke_one_after_the_other() -> None:
+        open_streams = EventStreams(api_keys, 1)
+        check = asyncio.create_task(open_streams.end_with_keys())
+        answers = []
+        for send in (do_not_read, read):
+            key, _ = api_keys.create("test", "a", (Scope.READ,))
+            answer = open_streams.respond(Caller(key.id, "a", frozenset()), events(), 15)
+            scope = {"type": "http", "method": "GET"}
+            answers.append((key, asyncio.create_task(answer(scope, receive, send))))
+        for key, _ in answers:
+            await asyncio.sleep(0.2)
+            api_keys.revoke(key.id)
+        (_, unread), (_, read_one) = answers
+        await asyncio.wait_for(read_one, 5)
+        for task in (check, unread):
+            task.cancel()
+
+    asyncio.run(revoke_one_after_the_other())
 
 
 def test_the_scope_generate_alone_shows_no_prompts_and_no_clips(

@@ -48,11 +48,15 @@ def test_names_of_loopback_are_known(client: httpx.Client, host: str) -> None:
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "file://"},
+        {"Origin": "http://["},
+        {"Origin": "OWN, https://evil.example"},
+        {"Origin": "OWN", "Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
 def test_writes_from_other_sites_are_refused(client: httpx.Client, headers: dict[str, str]) -> None:
+    headers = {name: value.replace("OWN", f"{client.base_url}") for name, value in headers.items()}
     video_id = client.post("/v1/videos", json=BODY).json()["id"]
     for method, path in (
         ("POST", "/v1/videos"),
@@ -64,6 +68,12 @@ def test_writes_from_other_sites_are_refused(client: httpx.Client, headers: dict
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "cross_site"), path
     assert client.get(f"/v1/videos/{video_id}").json()["status"] == "queued"
     assert len(client.get("/v1/videos").json()["data"]) == 1
+
+
+def test_of_two_origins_both_must_be_the_gateways_own(client: httpx.Client, gateway_url: str) -> None:
+    for second, status in ((gateway_url, 200), ("https://evil.example", 403)):
+        headers = [("Origin", gateway_url), ("Origin", second)]
+        assert client.post("/v1/videos", json=BODY, headers=headers).status_code == status
 
 
 def test_the_gateways_own_page_and_programs_may_write(client: httpx.Client, gateway_url: str) -> None:
@@ -92,7 +102,7 @@ def test_a_body_that_a_page_can_send_anywhere_is_no_json(
     "header",
     [
         "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP",
-        "CF-Connecting-IP", "True-Client-IP",
+        "CF-Connecting-IP", "True-Client-IP", "X-Forwarded", "Forwarded-For", "X-Cluster-Client-IP", "CDN-Loop",
     ],
 )  # fmt: skip
 def test_what_comes_through_a_proxy_needs_a_key(client: httpx.Client, api_keys: ApiKeys, header: str) -> None:

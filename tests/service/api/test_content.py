@@ -124,6 +124,13 @@ def test_conditions_are_kept(client: httpx.Client, address: str) -> None:
             assert answer.content == b""
 
 
+def test_a_list_of_tags_may_come_in_several_lines(client: httpx.Client, address: str) -> None:
+    etag = client.get(address).headers["etag"]
+    for name, status in (("If-None-Match", 304), ("If-Match", 200)):
+        answer = client.get(address, headers=[(name, '"other"'), (name, etag)])
+        assert answer.status_code == status
+
+
 def test_head_is_answered_like_get_everywhere(client: httpx.Client, address: str, video: str) -> None:
     path = f"/v1/videos/{video}"
     for same in (

@@ -83,6 +83,7 @@ def test_a_remix_without_a_stage_starts_from_the_beginning(client: httpx.Client,
     [
         ({"from_stage": "interpolation"}, 409, None),  # nothing has landed yet
         ({"from_stage": "upscaling"}, 422, "from_stage"),
+        ({"from_stage": ""}, 422, "from_stage"),
         ({"prompt": " "}, 422, "prompt"),
         ({"prompt": "x" * 1001}, 422, "prompt"),
         ({"size": "300x200"}, 422, "size"),

@@ -36,6 +36,7 @@ BAD = {
     "zero width": r"\u200b\u200d\ufeff",
     "zero width and spaces": r" \u200b ",
     "Hangul filler": r"\u3164",
+    "null notehead": r"\ud834\udd59",
 }
 FIELDS = ("prompt", "negative_prompt", "model", "size", "seconds", "motion", "stop_after", "webhook_url")
 
@@ -114,6 +115,14 @@ def test_another_charset_is_not_supported(client: httpx.Client, charset: str) ->
         headers = {"Content-Type": f"{media_type}; charset={charset}"}
         answer = client.post("/v1/videos", content=multipart(b"model", b"shapes"), headers=headers)
         assert answer.status_code == 415
+
+
+def test_under_two_media_types(client: httpx.Client) -> None:
+    headers = [*JSON.items(), *MULTIPART.items()]
+    for field in FIELDS:
+        content = rf'{{"prompt": "x", "{field}": "\ud800"}}'.encode()
+        for order in (headers, headers[::-1]):
+            refuses(client.post("/v1/videos", content=content, headers=order), client)
 
 
 @pytest.mark.parametrize("bad", ["%FF", "%ED%A0%80", "%C2%85", "%1B", "%00", "a%7F", "%E2%80%8B"])

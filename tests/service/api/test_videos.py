@@ -62,6 +62,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, object], str, str]] = {
     "long negative prompt": ({"negative_prompt": "x" * 1001}, "negative_prompt", "1000 are allowed"),
     "unknown preset": ({"model": "sora-2"}, "model", "choose one of shapes"),
     "preset not offered": ({"model": "show-1"}, "model", "choose one of shapes"),
+    "no model": ({"model": ""}, "model", "shapes"),
     "size not offered": ({"size": "300x200"}, "size", "256x160, 128x80"),
     "wrong size type": ({"size": 256}, "size", "string"),
     "wrong seconds": ({"seconds": "8"}, "seconds", "3.625"),

@@ -76,6 +76,7 @@ WRONG = [
     ("train keyframes -o OUT --data gone.csv", "does not exist"),
     ("train keyframes -o OUT --data .", "is a directory"),
     ("train keyframes -o OUT --data FILE", "needs a video and a caption"),
+    ("train keyframes -o OUT --checkpoints FILE", "is a file"),
     ("train keyframes -o OUT --precision half", "'no', 'bf16', 'fp16'"),
     ("train keyframes -o OUT --stride 0", "greater than or equal to 1"),
     ("train keyframes -o OUT --fps nan", "'--fps'"),
@@ -89,6 +90,8 @@ WRONG = [
     ("evaluate -o FILE", "cannot be written to"),
     ("evaluate -o OUT --preset shaps", 'no preset "shaps"'),
     ("generate x --preset shaps", 'no preset "shaps"'),
+    ("generate EMPTY", "PROMPT: must not be empty"),
+    ("generate x --preset=", 'no preset ""; choose one of shapes'),
     ("generate x -o a.avi", "does not end in .mp4, .webm, .gif, .webp"),
     ("generate x -o FILE/a.mp4", "cannot be written to"),
     ("generate x -o FOLDER.mp4", "is a folder"),
@@ -145,7 +148,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
     (folder / "folder.mp4").mkdir()
     lines = [*((line, dict[str, str]()) for line in [*(line for line, _ in WRONG), *UNKNOWN])]
     lines += [(line, env) for line, env, _ in SETTINGS]
-    names = {"OUT": "out", "FILE": "file.csv", "FOLDER.mp4": "folder.mp4"}
+    names = {"EMPTY": "", "OUT": "out", "FILE": "file.csv", "FOLDER.mp4": "folder.mp4"}
     given = [
         ([names.get(part, part.replace("FILE/", "file.csv/")) for part in line.split()], env)
         for line, env in lines

@@ -10,7 +10,7 @@ from cascade.workers.errors import UnreadableRecord
 from cascade.workers.jobs.codec import dump_job, load_job, project_of, version_of
 from cascade.workers.jobs.record import Failure, JobRequest, Motion
 from cascade.workers.jobs.transitions import complete_stage, fail, new_job, start_stage
-from tests.workers.examples import FIRST, OUTPUT, SECOND
+from tests.workers.examples import FIRST, OUTPUT, SECOND, example_job
 
 
 def test_a_record_comes_back_as_it_was() -> None:
@@ -36,7 +36,29 @@ def test_the_version_and_the_project_are_read_from_any_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"not JSON", b"[]", b'{"version": 2}', b'{"version": 2, "id": "video_1"}', b"{}"]
+    "content",
+    [
+        b"not JSON",
+        b"[]",
+        b"[" * 100_000,
+        b'{"version": 2}',
+        b'{"version": [2]}',
+        b'{"version": 2, "id": "video_1"}',
+        b"{}",
+        b'{"request": "x", "stages": [{"kind": "keyframes"}]}',
+        *(
+            json.dumps({**json.loads(dump_job(example_job())), "plan": plan}).encode()
+            for plan in (
+                None,
+                5,
+                "x",
+                [1],
+                [{"options": 5}],
+                [{"options": [1]}],
+                [{"options": {"type": [1]}}],
+            )
+        ),
+    ],
 )
 def test_a_damaged_record_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableRecord):

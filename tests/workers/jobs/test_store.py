@@ -6,16 +6,20 @@ import json
 import threading
 import time
 from functools import partial
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
+from redis.commands.core import Script
 
 from cascade.service.stack.embedded import Credentials
 from cascade.workers.errors import IllegalTransition, JobNotFound, UnreadableRecord
-from cascade.workers.jobs.store import JobStore
-from cascade.workers.jobs.transitions import cancel, complete_stage, start_stage
+from cascade.workers.jobs.record import StageStatus
+from cascade.workers.jobs.store import UNMARKED, JobStore
+from cascade.workers.jobs.transitions import advance_stage, cancel, complete_stage, start_stage
 from cascade.workers.keys import JOBS_DUE, OPEN, job_key
 from cascade.workers.redis_client import connect_redis
+from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from tests.workers.examples import FIRST, OUTPUT, example_job, stored_job
 from tests.workers.lossy_proxy import lossy_proxy
@@ -100,6 +104,27 @@ def test_a_change_whose_answer_is_lost_counts_as_carried_out(
         assert proxy.lost == 2 + len(CHANGES)
         redis.close()
     assert (jobs.get("video_1"), jobs.open_jobs()) == (None, ["video_2"])
+
+
+def test_a_job_whose_answer_is_lost_while_a_worker_is_at_it_already_counts_as_created(
+    connected: Servers, settings: Settings
+) -> None:
+    jobs, workers_jobs = (JobStore(connected.redis, settings) for _ in range(2))
+    send = jobs._admit
+
+    def lose_answer(keys: list[str], args: list[Any]) -> object:
+        assert send(keys, args) == b"ok"
+        workers_jobs.update("video_1", CHANGES[0])
+        for step in range(20):
+            workers_jobs.update(
+                "video_1", partial(advance_stage, stage=FIRST, step=step, steps=20), write=UNMARKED
+            )
+        return send(keys, args)
+
+    jobs._admit = cast("Script", lose_answer)
+    assert jobs.create(example_job()).stage(FIRST).status is StageStatus.IN_PROGRESS
+    with pytest.raises(IllegalTransition, match="there is a job"):
+        workers_jobs.create(example_job())
 
 
 def test_an_unreadable_record_hides_no_other_and_can_be_refused_and_deleted(jobs: JobStore) -> None:

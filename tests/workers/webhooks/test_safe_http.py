@@ -59,6 +59,27 @@ def test_a_name_that_resolves_differently_the_second_time_changes_nothing(
     assert (len(resolved), target.received) == (1, [])
 
 
+def test_of_several_addresses_the_first_that_can_be_reached_is_called(
+    settings: Settings, start_target: StartTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = start_target()
+    url = target.url.replace("127.0.0.1", "hooks.example")
+    port = int(target.url.split(":")[2].split("/")[0])
+    resolve = socket.getaddrinfo
+
+    def two_addresses(host: str, *rest: object, **options: object) -> list[tuple[object, ...]]:
+        if host != "hooks.example":
+            return list(resolve(host, *rest, **options))  # type: ignore[arg-type]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.9", "127.0.0.1")
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    assert post(url, "{}", {}, settings) == 200
+    assert len(target.received) == 1
+
+
 def test_https_is_for_the_host_of_the_url_and_its_certificate_is_checked(settings: Settings) -> None:
     names: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -117,6 +138,8 @@ def test_addresses_that_are_public(address: str) -> None:
         "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://example.com:0/", "http://example.com:99999/",
         "http://exa mple.com/", "http://example.com/\n", "http://" + "a" * 2100, "http://example.com/",
         "https://[::ffff:0:7f00:1]/", "https://[64:ff9b:1::1]/", "https://192.0.0.170/", "https://[3fff::1]/",
+        "https://127.0.0.1./", "https://0177.1./", "https://hooks.localhost/", "https://a..b/", "https://*.example.com/",
+        "https://" + "a" * 64 + ".com/", "https://127%2e0%2e0%2e1/", "https://[2606:4700::1111%25eth0]/", "https://1.1.1.256/",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused_at_once(url: str) -> None:
