@@ -19,10 +19,10 @@ def checksum_faults(path: Path) -> list[str]:
     for file in sorted(path.rglob("*")):
         if not file.is_symlink():
             continue
-        name, blob = str(file.relative_to(path)), file.resolve()
+        name = str(file.relative_to(path))
         if not file.exists():
             faults.append(f"{name} is missing (a link to {file.readlink()}, which is not there)")
-        elif blob.is_file() and not _has_digest_of_name(blob):
+        elif file.is_file() and not _has_digest_of_name(file.resolve()):
             faults.append(f"{name} is damaged: its checksum differs")
     return faults
 

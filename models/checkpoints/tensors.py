@@ -60,9 +60,14 @@ def _torch_tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
     content = _unpickle(file)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]  # as training programs save it, beside what they need to go on
-    if not isinstance(content, dict) or not content or not all(map(torch.is_tensor, content.values())):
+    if not isinstance(content, dict) or not content or not all(map(_is_named_tensor, content.items())):
         raise CheckpointError(f"{file} holds more than tensors by name; it is not read")
     yield from content.items()
+
+
+def _is_named_tensor(item: tuple[Any, Any]) -> bool:
+    name, value = item
+    return isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided
 
 
 def _unpickle(file: Path) -> Any:

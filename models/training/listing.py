@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+SEPARATOR_LINE = re.compile(r'\s*"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
+"""The first line of a table as spreadsheets write it for each other."""
 LONGEST_FIELD = 1 << 20
 
 
@@ -111,7 +115,7 @@ def _json_values(text: str, listing: Path) -> Iterator[tuple[str, Any]]:
         where = f"line {text.count(chr(10), 0, position) + 1} of {listing}"
         try:
             value, position = decoder.raw_decode(text, position)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise VideoFileError(f"{where} is not JSON: {error}") from error
         yield where, value
 
@@ -127,19 +131,16 @@ def _json_row(value: Any, where: str, columns: Columns) -> Row:
     if video is None or captions is None:
         raise VideoFileError(_lacking(where, columns, tuple(value)))
     captions = captions if isinstance(captions, list) else [captions]
-    if not isinstance(video, str) or not all(isinstance(caption, str) for caption in captions):
+    if not isinstance(video, str) or not all(map(_is_text, captions)):
         raise VideoFileError(f"{where}: {columns.video} and {columns.caption} must be texts")
     return _row(where, video, captions, columns)
 
 
 def _table_rows(text: str, listing: Path, columns: Columns) -> Iterator[Row]:
     skipped, separator = 0, None
-    first, _, rest = text.partition("\n")
-    if (
-        first.strip().lower().startswith("sep=") and len(first.strip()) == 5
-    ):  # as spreadsheets begin such a list
-        skipped, separator, text = 1, first.strip()[-1], rest
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))  # `splitlines` would end lines within captions too
+    if lines and (first := SEPARATOR_LINE.fullmatch(lines[0])):
+        skipped, separator, lines = 1, first[1], lines[1:]
     header = next((line for line in lines if line.strip()), None)
     if header is None:
         return
@@ -198,14 +199,20 @@ def _row(where: str, video: str, captions: Sequence[str], columns: Columns) -> R
 
 def _path(video: str, folder: Path, where: str) -> Path:
     """Return the file, written with slashes of either kind."""
-    if "\0" in video:
-        raise VideoFileError(f"{where}: {video!r} is no file name")
-    path = (folder / video).resolve()
-    if not path.exists() and "\\" in video:
-        path = (folder / video.replace("\\", "/")).resolve()
+    try:
+        path = (folder / video).resolve()
+        if not path.exists() and "\\" in video:
+            path = (folder / video.replace("\\", "/")).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a circle of links, or no character
+        raise VideoFileError(f"{where}: {video[:100]!r} is no file name") from error
     if not path.is_relative_to(folder):
         raise VideoFileError(f'{where}: "{video}" leads out of {folder}')
     return path
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value of JSON is a text; half a character, which JSON can spell, is in none."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _key(name: str) -> str:

@@ -150,6 +150,8 @@ def open_video(path: Path) -> Iterator[VideoSource]:
         raise VideoFileError("is not a file")
     if path.stat().st_size == 0:
         raise VideoFileError("is empty")
+    if _is_animated_webp(path):  # of which FFmpeg decodes nothing, or one frame
+        raise VideoFileError("is an animated WebP, which is not read here; convert it to MP4 or GIF")
     # Titles in other encodings than UTF-8 are of no interest here.
     with av.open(path.absolute(), metadata_errors="replace") as container:
         moving = [
@@ -165,3 +167,10 @@ def open_video(path: Path) -> Iterator[VideoSource]:
         ):  # there is nothing to average, only the rate that the coder wrote
             rates = rates[::-1]
         yield VideoSource(container, stream, float(rates[0] or rates[1] or DEFAULT_RATE))
+
+
+def _is_animated_webp(path: Path) -> bool:
+    """Read the flag of animations in the header of an extended WebP."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:] and head[20] & 2)

@@ -297,6 +297,26 @@ def a_list(folder: Path) -> str:
     return f"{STEM}.pt holds more than tensors by name"
 
 
+def a_link_to_itself(folder: Path) -> str:
+    (folder / FILE).unlink()
+    (folder / FILE).symlink_to(FILE)
+    return f"{FILE}, which is missing (a link to {FILE}, which is not there)"
+
+
+def sparse_tensors(folder: Path) -> str:
+    tensors = load_file(folder / FILE)
+    (folder / FILE).unlink()
+    torch.save({name: tensor.to_sparse() for name, tensor in tensors.items()}, folder / f"{STEM}.bin")
+    return f"{STEM}.bin holds more than tensors by name"
+
+
+def tensors_by_number(folder: Path) -> str:
+    tensors = load_file(folder / FILE)
+    (folder / FILE).unlink()
+    torch.save(dict(enumerate(tensors.values())), folder / f"{STEM}.bin")
+    return f"{STEM}.bin holds more than tensors by name"
+
+
 def nonsense_configuration(folder: Path) -> str:
     (folder / "config.json").write_text('{"width": "wide"}')
     return "config.json makes no SmallNetwork"
@@ -312,7 +332,7 @@ FAULTS = [
     not_a_number, infinite_halves, dangling, half_downloaded, partly_downloaded, preallocated, other_formats,
     index_without_shard, index_without_any_shard, shard_without_index_and_shard, index_that_is_cut,
     index_without_a_map, shard_that_lacks_a_tensor, missing_tensor, extra_tensor, wrong_shape, a_pickle_of_more,
-    a_list, nonsense_configuration, configuration_of_a_list,
+    a_list, a_link_to_itself, sparse_tensors, tensors_by_number, nonsense_configuration, configuration_of_a_list,
 ]  # fmt: skip
 
 

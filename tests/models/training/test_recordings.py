@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from cascade.models.errors import VideoFileError
+from cascade.models.media.video import encode_webp
 from cascade.models.training.video_frames import Sampling, check_video
 from cascade.models.training.video_reading import read_clip
 from cascade.models.training.video_source import open_video
@@ -208,6 +210,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("this is no video\n" * 100)
     (tmp_path / "folder.mp4").mkdir()
     record_sound(tmp_path / "sound.mp4")
+    (tmp_path / "moving.webp").write_bytes(encode_webp(torch.from_numpy(np.stack(grays(8))), 8))
     hdr = record(
         tmp_path / "hdr.mkv",
         grays(4),
@@ -222,6 +225,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
         "folder.mp4": "is not a file",
         "gone.mp4": "does not exist",
         "sound.mp4": "has sound alone",
+        "moving.webp": "is an animated WebP",
         hdr.name: r"is HDR \(PQ\)",
     }
     for name, reason in reasons.items():
