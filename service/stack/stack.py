@@ -14,6 +14,7 @@ from typing import IO
 
 import httpx
 from pydantic import SecretStr
+from redis.exceptions import RedisError
 
 from cascade.models.presets.table import get_preset
 from cascade.service.api.download_urls import check_downloads
@@ -149,7 +150,11 @@ class Stack:
 
     def _worker(self, queue: str, env: dict[str, str], redis: RedisClient) -> Child:
         def is_ready() -> bool:
-            return any(queue in worker.queues and worker.state != "loading" for worker in live_workers(redis))
+            try:
+                workers = live_workers(redis)
+            except RedisError:
+                return False
+            return any(queue in worker.queues and worker.state != "loading" for worker in workers)
 
         # Idle threads must not spin: all workers share the machine's cores.
         program = _cascade({"OMP_WAIT_POLICY": "PASSIVE"} | env, "worker", queue)
