@@ -77,7 +77,11 @@ class Reconciler:
             self.leases.release(lease)
 
     def balance(self) -> bool:
-        """Send wake-ups that are missing and remove those that are too many, unless another process does; say whether it did."""
+        """Send wake-ups that are missing and remove those that are too many, unless another process does.
+
+        Returns:
+            Whether it was this process's turn.
+        """
         if not self.redis.set(RECONCILER, self.owner, nx=True, px=TURN_MS):
             return False
         self.wake_ups.balance(all_queues())
@@ -167,9 +171,8 @@ class ReconcilerLoop:
             try:
                 if started >= recover_from:
                     self.reconciler.recover()
-                if (
-                    self.reconciler.balance() and started >= repair_from
-                ):  # many processes are no more work for Redis
+                is_its_turn = self.reconciler.balance()  # so many processes are no more work for Redis
+                if is_its_turn and started >= repair_from:
                     self.reconciler.repair()
                     repair_from = started + REPAIR_EVERY_S
             except Exception as error:

@@ -149,10 +149,8 @@ class StageTask:
         now = patience(self.jobs.now)
         started = partial(start_stage, stage=stage, worker=self.heartbeat.worker.name, now=now)
         job = self._update(job_id, started, patience)
-        patience.noted = job.stage(stage).waiting_for not in (
-            None,
-            DISK,
-        )  # whether a disk has room, its end will tell
+        # Of a disk, only the stage's end will tell whether it has room.
+        patience.noted = job.stage(stage).waiting_for not in (None, DISK)
         key = stage_key(job, stage)
         output = patience(lambda: self.artifacts.done_output(key))
         if output is None:

@@ -82,11 +82,8 @@ class JobStore:
         transaction = changes(None, job, self.settings, self.now)
         transaction.add("ZADD", jobs_key(job.project), job.created_at, job.id)
         answer = self._run(self._admit, job.id, job.project, b"", transaction, claim)
-        if (
-            answer == b"changed"
-            and (stored := self.get(job.id)) is not None
-            and job.writes[0] in stored.writes
-        ):
+        stored = self.get(job.id) if answer == b"changed" else None
+        if stored is not None and job.writes[0] in stored.writes:
             return stored  # carried out before; that answer was lost
         self._check(answer, job, claim)
         return job
