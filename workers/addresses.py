@@ -1,4 +1,4 @@
-"""Hosts and server addresses as people write them in settings, IPv4 and IPv6."""
+"""Hosts, server addresses and names of buckets as people write them in settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ NAME = re.compile(
     r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!\d+\.?$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?",
     re.IGNORECASE,
 )
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 SHOWN_CHARS = 60
 
 
@@ -77,3 +78,19 @@ def check_server_url(text: str) -> str:
     except ValueError:
         raise ValueError(allowed) from None
     return text.rstrip("/")
+
+
+def check_bucket(value: str) -> str:
+    """Return a bucket's name. Raises ValueError if it is none."""
+    if BUCKET.fullmatch(value) is None or ".." in value:
+        raise ValueError(
+            f"{shown(value)} is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens"
+        )
+    return value
+
+
+def check_region(value: str) -> str:
+    """Return a region's name. Raises ValueError if it is none."""
+    if re.fullmatch(r"[A-Za-z0-9-]{1,63}", value) is None:
+        raise ValueError(f"{shown(value)} is no region, such as eu-west-1: letters, digits and hyphens")
+    return value

@@ -27,11 +27,18 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cascade.models.presets.spec import queue_name
 from cascade.models.presets.table import PRESETS
 from cascade.models.runtime.execution import Attention, DType, Execution, Offload, TextDevice
-from cascade.workers.addresses import check_host, check_server_url, is_loopback, shown
+from cascade.workers.addresses import (
+    check_bucket,
+    check_host,
+    check_region,
+    check_server_url,
+    is_loopback,
+    shown,
+)
 from cascade.workers.redis_url import RedisAddress, parse_redis_url
+from cascade.workers.settings_faults import describe, describe_fault
 
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|hpu|npu)(:\d{1,3})?")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_TIME = 1_000_000_000
@@ -275,18 +282,12 @@ class Settings(BaseSettings):
     @field_validator("s3_bucket")
     @classmethod
     def _check_bucket(cls, value: str) -> str:
-        if BUCKET.fullmatch(value) is None or ".." in value:
-            raise ValueError(
-                f"{shown(value)} is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens"
-            )
-        return value
+        return check_bucket(value)
 
     @field_validator("s3_region")
     @classmethod
     def _check_region(cls, value: str) -> str:
-        if re.fullmatch(r"[A-Za-z0-9-]{1,63}", value) is None:
-            raise ValueError(f"{shown(value)} is no region, such as eu-west-1: letters, digits and hyphens")
-        return value
+        return check_region(value)
 
     @field_validator("device")
     @classmethod
@@ -332,7 +333,7 @@ class Settings(BaseSettings):
             try:
                 _check_device_name(EXECUTION.validate_python(changes).device)
             except ValidationError as error:
-                wrong = "; ".join(f"{fault['loc'][0]} {_fault_of(fault)}" for fault in error.errors())
+                wrong = "; ".join(f"{fault['loc'][0]} {describe_fault(fault)}" for fault in error.errors())
                 raise ValueError(f"{stage}: {wrong}") from None
             except ValueError as error:
                 raise ValueError(f"{stage}: {error}") from None
@@ -402,41 +403,10 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise WrongSettings("; ".join(map(_wrong_variable, error.errors()))) from None
+        raise WrongSettings(describe(error)) from None
 
 
 def _check_device_name(value: str) -> str:
     if DEVICE.fullmatch(value) is None:
         raise ValueError(f"{shown(value)} is no device; choose from auto, cpu, cuda, cuda:1, mps, xpu")
     return value
-
-
-def _wrong_variable(fault: Any) -> str:
-    name = "".join(f"CASCADE_{part.upper()}: " for part in fault["loc"][:1])
-    return f"{name}{_fault_of(fault)}"
-
-
-def _fault_of(fault: Any) -> str:
-    """Say in one line what is wrong; the value is shown only where it can be no secret."""
-    kind, bounds = fault["type"], fault.get("ctx", {})
-    if kind == "value_error":
-        return str(bounds["error"])
-    allowed = {
-        "bool_parsing": "true or false",
-        "bool_type": "true or false",
-        "int_parsing": "a whole number",
-        "int_type": "a whole number",
-        "int_from_float": "a whole number",
-        "float_parsing": "a number",
-        "float_type": "a number",
-        "finite_number": "a finite number",
-        "dict_type": 'an object, such as {"PRESET.STAGE": {"dtype": "float16"}}',
-        "literal_error": bounds.get("expected"),
-        "greater_than_equal": f"{bounds.get('ge')} or more",
-        "greater_than": f"more than {bounds.get('gt')}",
-        "less_than_equal": f"{bounds.get('le')} or less",
-    }.get(kind)
-    if allowed is None:
-        message: str = fault["msg"]
-        return message[:1].lower() + message[1:]
-    return f"must be {allowed}, not {shown(fault['input'])}"
