@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from cascade.models.checkpoints.parts import find_part
 from cascade.models.presets.spec import AnyStageSpec
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -59,14 +60,15 @@ def unused_text(prompt: str, spec: AnyStageSpec, checkpoints: Path) -> str | Non
 def _tokenizer_folder(name: str, checkpoints: Path) -> Path | None:
     """Find the folder `tokenizer` of a checkpoint: a local one, a shipped one, or one in the hub's cache."""
     for place in (checkpoints, SHIPPED):
-        if (folder := place / name / "tokenizer").is_dir():
+        if (place / name).is_dir() and (folder := find_part(place / name, "tokenizer")).is_dir():
             return folder
     try:
         from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
     except ImportError:
         return None
-    for file in ("tokenizer/tokenizer.json", "tokenizer/vocab.json", "tokenizer/spiece.model"):
+    files = ("tokenizer.json", "vocab.json", "spiece.model")
+    for file in (*(f"tokenizer/{file}" for file in files), *files):
         try:
             found = try_to_load_from_cache(name, file)
         except HFValidationError:

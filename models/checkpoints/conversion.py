@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from cascade.models.checkpoints.hub import UNUSED_PARTS, used_files
 from cascade.models.checkpoints.plain_files import check_file, is_partial, one_line
 from cascade.models.checkpoints.weight_files import choose_weights
 from cascade.models.errors import CheckpointError
-from cascade.models.families.registry import offered
+from cascade.models.families.registry import family_of, offered
 
 WEIGHT_ENDINGS = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".pb", ".gguf")
 
@@ -37,13 +37,16 @@ class Conversion:
     left: tuple[str, ...]
 
 
-def convert(source: Path, target: Path, in_channels: int | None = None) -> Conversion:
+def convert(
+    source: Path, target: Path, in_channels: int | None = None, preset: str | None = None
+) -> Conversion:
     """Write the video checkpoint `target` from the checkpoint `source`, by the first family that can.
 
     Args:
         source: an image checkpoint or a video one: a folder in the diffusers layout, or one file with all networks.
         target: a folder that does not exist yet; other parts of the source are copied into it.
         in_channels: of the new network; None keeps the source's.
+        preset: names the family that converts, where several can make a network of the same source.
     Raises:
         CheckpointError: the source cannot be read, or no family makes a video network of it.
     """
@@ -52,7 +55,7 @@ def convert(source: Path, target: Path, in_channels: int | None = None) -> Conve
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise CheckpointError(f"{target} is inside the source {source}; choose another folder")
     refusals = []
-    for family, conversion in offered("conversion").items():
+    for family, conversion in _conversions(preset).items():
         try:
             result: Conversion = conversion(source, target, in_channels)
         except CheckpointError as error:
@@ -60,6 +63,16 @@ def convert(source: Path, target: Path, in_channels: int | None = None) -> Conve
         else:
             return result
     raise CheckpointError("; ".join(refusals))
+
+
+def _conversions(preset: str | None) -> Mapping[str, Callable[[Path, Path, int | None], Conversion]]:
+    """Return what converts checkpoints, by family: all, or the preset's own. Raises CheckpointError if it has none."""
+    if preset is None:
+        return offered("conversion")
+    family = family_of(preset)
+    if family.conversion is None:
+        raise CheckpointError(f'checkpoints of preset "{preset}" are not made by conversion')
+    return {preset: family.part(family.conversion)}
 
 
 @contextmanager

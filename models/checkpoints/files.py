@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,6 +16,7 @@ from cascade.models.checkpoints.checksums import sha256 as sha256
 from cascade.models.checkpoints.checksums import write_checksums as write_checksums
 from cascade.models.checkpoints.library import misfits
 from cascade.models.checkpoints.network import CheckpointNetwork
+from cascade.models.checkpoints.parts import find_part, part_title
 from cascade.models.checkpoints.pipelines import part_faults
 from cascade.models.checkpoints.plain_files import read_json as read_json
 from cascade.models.checkpoints.tensors import read_weights as read_weights
@@ -32,7 +33,7 @@ class Requirement:
 
     Attributes:
         name: a directory below the checkpoints folder, or a hub name.
-        parts: the folders that it must have.
+        parts: the folders that it must have, or single files by their paths.
         networks: the class of the network in a part, for those of this project; the others say theirs themselves.
         optional: the stage can do without it.
         pipeline: all parts that its `model_index.json` lists are read too.
@@ -62,18 +63,19 @@ def verify(path: Path, requirement: Requirement) -> list[str]:
         except CheckpointError as error:
             faults.append(_inside(path, error))
     for part in parts:
-        faults += _part_faults(path / part, requirement.networks.get(part))
+        faults += _part_faults(find_part(path, part), part, requirement.networks.get(part))
     return faults + checksum_faults(path)
 
 
-def _part_faults(folder: Path, kind: type[CheckpointNetwork] | None) -> list[str]:
-    if not folder.is_dir():
-        return [f"{folder.name}/ is missing"]
+def _part_faults(folder: Path, part: str, kind: type[CheckpointNetwork] | None) -> list[str]:
+    title = part_title(part)
+    if not folder.exists():
+        return [f"{title} is missing"]
     try:
-        faults = _own_network_faults(folder, kind) if kind is not None else part_faults(folder)
+        faults = _own_network_faults(folder, kind) if kind is not None else part_faults(folder, part)
     except CheckpointError as error:
-        return [f"{folder.name}/: {_inside(folder, error)}"]
-    return [f"{folder.name}/: {fault}" for fault in faults]
+        return [f"{title}: {_inside(folder, error)}"]
+    return [f"{title}: {fault}" for fault in faults]
 
 
 def _own_network_faults(folder: Path, kind: type[CheckpointNetwork]) -> list[str]:
@@ -82,13 +84,13 @@ def _own_network_faults(folder: Path, kind: type[CheckpointNetwork]) -> list[str
 
 
 def empty_network(folder: Path, kind: type[NetworkT]) -> NetworkT:
-    """Make the network of a `config.json` without values. Raises CheckpointError if there can be none."""
-    config = read_json(folder / "config.json")
+    """Make the network of a `config.json`, or of one file, without values. Raises CheckpointError if there can be none."""
+    source, config = _read_config(folder, kind)
     try:
         with torch.device("meta"):
             return kind.from_config(config)
     except CheckpointError as error:
-        raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
+        raise CheckpointError(f"{source}: {error}") from error
     except (
         TypeError,
         ValueError,
@@ -99,7 +101,14 @@ def empty_network(folder: Path, kind: type[NetworkT]) -> NetworkT:
         RuntimeError,
     ) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{folder / 'config.json'} makes no {kind.__name__}: {reason}") from error
+        raise CheckpointError(f"{source} makes no {kind.__name__}: {reason}") from error
+
+
+def _read_config(folder: Path, kind: type[CheckpointNetwork]) -> tuple[Path, Mapping[str, Any]]:
+    """Read a network's configuration, that of `a.pt` from `a.json` beside it unless it is published without; say from where."""
+    source = folder.with_suffix(".json") if folder.is_file() else folder / "config.json"
+    published = kind.published_config(folder.name) if folder.is_file() and not source.is_file() else None
+    return (folder, published) if published is not None else (source, read_json(source))
 
 
 def _inside(folder: Path, error: CheckpointError) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+from cascade.models.checkpoints.parts import files_of_part, find_part
 from cascade.models.checkpoints.plain_files import one_line, read_json
 from cascade.models.checkpoints.weight_files import INDEX_FILE, WEIGHT_FILE, choose_weights
 from cascade.models.errors import CheckpointError
@@ -44,7 +45,7 @@ def download(name: str, parts: tuple[str, ...] | None) -> Path:
         try:
             names = HfApi().list_repo_files(name, revision=path.name)
         except Exception:  # whatever its HTTP client raises
-            if all((path / part).is_dir() for part in wanted):  # its readers say what is missing
+            if all(find_part(path, part).exists() for part in wanted):  # its readers say what is missing
                 return path
             raise
         files = [file for part in wanted for file in used_files(names, part)]
@@ -75,12 +76,13 @@ def read_index(path: Path) -> dict[str, tuple[str, str] | None]:
 
 def used_files(names: list[str], part: str) -> list[str]:
     """Choose the files of a part that are read, among the names of a repository's files."""
-    inside = [name.removeprefix(f"{part}/") for name in names if name.startswith(f"{part}/")]
-    files = [name for name in inside if "/" not in name]
+    files = files_of_part(names, part)
+    if part in files:
+        return [part]
     weights = choose_weights(files)
     others = [
         name
         for name in files
         if name.endswith(CONFIGURATION) and not INDEX_FILE.fullmatch(name) and not WEIGHT_FILE.fullmatch(name)
     ]
-    return [f"{part}/{name}" for name in (*others, *weights)]
+    return [files[name] for name in (*others, *weights)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderKLCogVideoX, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import BitsAndBytesConfig, CLIPTextModel, T5EncoderModel
 from transformers.utils import logging as transformers_logging
@@ -29,6 +29,7 @@ from cascade.models.checkpoints.library import (
     refuse_misfits,
 )
 from cascade.models.checkpoints.network import CheckpointNetwork, own_names
+from cascade.models.checkpoints.parts import find_part, part_title
 from cascade.models.checkpoints.pipelines import load_pipeline
 from cascade.models.checkpoints.tensors import read_weights
 from cascade.models.diffusion.schedules import Scheduler
@@ -121,6 +122,13 @@ class Checkpoints:
             vae.enable_tiling()
         return vae
 
+    def video_vae(self, name: str, execution: Execution) -> AutoencoderKLCogVideoX:
+        """An autoencoder of whole clips, which compresses time too."""
+        vae: AutoencoderKLCogVideoX = self._placed(AutoencoderKLCogVideoX, name, "vae", execution)
+        if execution.vae_tiling:
+            vae.enable_tiling()
+        return vae
+
     def scheduler(self, name: str, part: str = "scheduler") -> Scheduler:
         """The diffusers scheduler that the checkpoint's `scheduler_config.json` names."""
         scheduler: Scheduler = load_scheduler(self._part(name, part), SCHEDULERS)
@@ -164,10 +172,11 @@ class Checkpoints:
         return place(load_network(kind, self._part(name, part), resolve_dtype(execution)), execution)
 
     def _part(self, name: str, part: str) -> Path:
-        folder = self.path(name, (part,)) / part
-        if not folder.is_dir():
-            raise CheckpointError(f'checkpoint "{name}" has no {part}/: looked in {folder.parent}')
-        return folder
+        checkpoint = self.path(name, (part,))
+        found = find_part(checkpoint, part)
+        if not found.exists():
+            raise CheckpointError(f'checkpoint "{name}" has no {part_title(part)}: looked in {checkpoint}')
+        return found
 
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], source: Path) -> None:

@@ -25,6 +25,11 @@ class CheckpointNetwork(nn.Module):
     def config_json(self) -> dict[str, Any]:
         """Return the configuration, as `from_config` reads it."""
 
+    @classmethod
+    def published_config(cls, file: str) -> Mapping[str, Any] | None:  # noqa: ARG003
+        """Return the configuration of a single file that is published without one, by its name; None if it is not known."""
+        return None
+
     @staticmethod
     def weight_name(name: str) -> str:
         """Return the network's own name for a tensor of a checkpoint; the same unless a network has changed its names."""

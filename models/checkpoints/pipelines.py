@@ -59,11 +59,11 @@ def load_pipeline(path: Path, dtype: torch.dtype) -> DiffusionPipeline:
     return pipeline
 
 
-def part_faults(folder: Path) -> list[str]:
+def part_faults(folder: Path, part: str) -> list[str]:
     """Say in words what is wrong with a part of any kind. Raises CheckpointError for what ends the look."""
-    if folder.name.endswith("scheduler"):
+    if part.endswith("scheduler"):
         load_scheduler(folder)
-    elif folder.name.startswith("tokenizer"):
+    elif part.startswith("tokenizer"):
         load_tokenizer(folder)
     elif (folder / "preprocessor_config.json").is_file():
         read_json(folder / "preprocessor_config.json")

@@ -60,9 +60,21 @@ def _torch_tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
     content = _unpickle(file)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]  # as training programs save it, beside what they need to go on
-    if not isinstance(content, dict) or not content or not all(map(_is_named_tensor, content.items())):
+    tensors = _flatten(content)
+    if not tensors or not all(map(_is_named_tensor, tensors.items())):
         raise CheckpointError(f"{file} holds more than tensors by name; it is not read")
-    yield from content.items()
+    yield from tensors.items()
+
+
+def _flatten(content: Any, prefix: str = "") -> dict[Any, Any]:
+    """Join the names of nested dictionaries, as several networks in one file have them, by dots."""
+    if not isinstance(content, dict):
+        return {prefix: content}
+    flat: dict[Any, Any] = {}
+    for name, value in content.items():
+        whole = f"{prefix}.{name}" if prefix and isinstance(name, str) else name
+        flat |= _flatten(value, whole) if isinstance(value, dict) else {whole: value}
+    return flat
 
 
 def _is_named_tensor(item: tuple[Any, Any]) -> bool:

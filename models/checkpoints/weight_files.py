@@ -64,9 +64,13 @@ def choose_weights(names: Iterable[str]) -> list[str]:
 def weight_files(folder: Path) -> list[Path]:
     """Find the files of a network's weights: one file, or all shards.
 
+    Args:
+        folder: of the network, or the one file that is all of it.
     Raises:
         CheckpointError: there are none, or one is missing; names it.
     """
+    if folder.is_file():
+        return [folder]
     chosen = choose_weights(file.name for file in folder.iterdir()) if folder.is_dir() else []
     if not chosen:
         raise CheckpointError(f"no weights in {folder}: looked for {', '.join(LOOKED_FOR)}{_others(folder)}")
@@ -95,6 +99,8 @@ def weight_map(index: Path) -> dict[str, str]:
 
 def index_of(folder: Path) -> Path | None:
     """Return the index of the shards that `weight_files` finds; None where it finds one file, or has no index."""
+    if folder.is_file():
+        return None
     chosen = choose_weights(file.name for file in folder.iterdir())
     return next((folder / name for name in chosen if INDEX_FILE.fullmatch(name)), None)
 
