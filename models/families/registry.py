@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FAMILIES = {
     "shapes": "cascade.models.families.shapes:FAMILY",
     "show1": "cascade.models.families.show1:FAMILY",
+    "fusion_frames": "cascade.models.families.fusion_frames:FAMILY",
+    "first_adjacent": "cascade.models.families.first_adjacent:FAMILY",
+    "latent_diffusion": "cascade.models.families.latent_diffusion:FAMILY",
     "pipelines": "cascade.models.families.pipelines:FAMILY",
 }
 """The families of this package. One that is installed beside it has such a line in its entry points."""

@@ -98,7 +98,7 @@ class TemporalTransformer(TemporalLayer):
         return sequence
 
 
-def zero_init(layer: nn.Linear | nn.Conv2d | nn.Conv3d) -> None:
+def zero_init(layer: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) -> None:
     """Let a layer that ends a residual branch begin with zeros, so that the branch begins as the identity."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

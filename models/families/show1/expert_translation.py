@@ -11,11 +11,12 @@ import torch
 from diffusers import AutoencoderKL
 from einops import rearrange
 from PIL import Image
-from torch import Generator, Tensor
+from torch import Tensor
 
 from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip
+from cascade.models.diffusion.autoencoding import decode_frames, encode_frames
 from cascade.models.diffusion.guidance import guided_predictor
 from cascade.models.diffusion.progress import PlannedSteps
 from cascade.models.diffusion.sampling import denoise, draw_noise, seeded_generators
@@ -68,7 +69,7 @@ class ExpertTranslation(Stage[ExpertTranslationOptions]):
         frames = resize_8bit(clip, spec.height, spec.width).to(self.device)  # b f c h w
         generators = seeded_generators(inputs.seeds)
         with resident(self.vae, self.execution):
-            latents = self._encode(frames, generators)  # b f c h/8 w/8
+            latents = encode_frames(self.vae, frames, generators, self.execution)  # b f c h/8 w/8
 
         planned = spec.planned_steps(len(inputs.seeds))
         report = PlannedSteps(on_step, planned).part(planned)
@@ -80,36 +81,9 @@ class ExpertTranslation(Stage[ExpertTranslationOptions]):
             predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
             sample = denoise(predict, sample, self.scheduler, timesteps, generators, report)
         with resident(self.vae, self.execution):
-            frames = self._decode(rearrange(sample, "b c f h w -> b f c h w"))
+            latents = rearrange(sample, "b c f h w -> b f c h w")
+            frames = decode_frames(self.vae, latents, self.execution)
         return Clip(frames.cpu(), spec.fps)
-
-    def _encode(self, frames: Tensor, generators: list[Generator]) -> Tensor:
-        """Sample a latent of every frame, times the VAE's scaling factor; in slices to bound memory.
-
-        Args:
-            frames: (batch, frames, 3, height, width) in [-1, 1].
-        Returns:
-            (batch, frames, channels, height / factor, width / factor), about unit variance.
-        """
-        videos = []
-        for video, generator in zip(frames.to(self.vae.dtype), generators, strict=True):
-            moments = [self.vae.encode(frames).latent_dist for frames in self._slices(video)]
-            mean = torch.cat([moment.mean for moment in moments]).float()
-            std = torch.cat([moment.std for moment in moments]).float()
-            videos.append(mean + std * torch.randn(mean.shape, generator=generator).to(self.device))
-        scale: float = self.vae.config.scaling_factor
-        return torch.stack(videos) * scale
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        """Undo `_encode`: (batch, frames, channels, height, width) of latents to pixels, about [-1, 1]."""
-        latents = (latents / self.vae.config.scaling_factor).to(self.vae.dtype)
-        return torch.stack(
-            [torch.cat([self.vae.decode(part).sample for part in self._slices(video)]) for video in latents]
-        ).float()
-
-    def _slices(self, video: Tensor) -> tuple[Tensor, ...]:
-        """Split frames (frames, channels, height, width) as the VAE takes them: one by one, or all at once."""
-        return torch.split(video, 1 if self.execution.vae_slicing else len(video))
 
 
 def resize_8bit(clip: Clip, height: int, width: int) -> Tensor:

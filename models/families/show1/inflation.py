@@ -4,11 +4,12 @@ identity, and additional input channels as zeros, so that the video model begins
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from diffusers import SchedulerMixin
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -51,25 +52,49 @@ def convert(source: Path, target: Path, in_channels: int | None = None) -> Conve
     Raises:
         CheckpointError: the source cannot be read, lacks a tensor, or is of a kind that has no video UNet here.
     """
+    return inflate(source, target, lambda config: _video_unet(config, in_channels))
+
+
+def inflate(
+    source: Path,
+    target: Path,
+    video_unet: Callable[[Mapping[str, Any]], VideoUNet],
+    scheduler: SchedulerMixin | None = None,
+) -> Conversion:
+    """Write the video checkpoint `target` as `convert` does, with a UNet and a scheduler of any family.
+
+    Args:
+        video_unet: makes the UNet of the source's configuration; whatever it raises says that there is none.
+        scheduler: takes the place of the source's; None keeps that.
+    Raises:
+        CheckpointError: as `convert`.
+    """
     if source.is_file():
-        return _convert_file(source, target, in_channels)
+        return _inflate_file(source, target, video_unet, scheduler)
     config = read_json(source / "unet" / "config.json")
-    unet = _video_unet(config, in_channels, source / "unet")
+    unet = _made(video_unet, config, source / "unet")
     conversion = _fill(unet, read_weights(source / "unet"), source / "unet")
     copied, left = files_beside(source, "unet")
     with writing(target) as folder:
         copy_files(copied, source, folder)
         write_network(folder, unet)
+        _write_scheduler(scheduler, folder)
         write_checksums(folder)
     return replace(conversion, left=conversion.left + left)
 
 
-def _convert_file(source: Path, target: Path, in_channels: int | None) -> Conversion:
+def _inflate_file(
+    source: Path,
+    target: Path,
+    video_unet: Callable[[Mapping[str, Any]], VideoUNet],
+    scheduler: SchedulerMixin | None,
+) -> Conversion:
     model: ImageModel = read_image_model(source)
-    unet = _video_unet(model.unet_config, in_channels, source)
+    unet = _made(video_unet, model.unet_config, source)
     conversion = _fill(unet, model.unet, source)
     with writing(target) as folder:
         write_network(folder, unet)
+        _write_scheduler(scheduler, folder)
         if model.vae_config is not None:
             (folder / "vae").mkdir()
             (folder / "vae" / "config.json").write_text(json.dumps(model.vae_config, indent=2))
@@ -79,22 +104,34 @@ def _convert_file(source: Path, target: Path, in_channels: int | None) -> Conver
     return replace(conversion, left=conversion.left + model.left)
 
 
-def _video_unet(config: Mapping[str, Any], in_channels: int | None, source: Path) -> VideoUNet:
+def _write_scheduler(scheduler: SchedulerMixin | None, folder: Path) -> None:
+    if scheduler is not None:
+        scheduler.save_pretrained(folder / "scheduler")
+
+
+def _made(
+    video_unet: Callable[[Mapping[str, Any]], VideoUNet], config: Mapping[str, Any], source: Path
+) -> VideoUNet:
     """Make the video UNet of an image's configuration. Raises CheckpointError if there is none."""
     try:
-        video = video_config(config)
-        if in_channels is not None:
-            if in_channels < video.in_channels:
-                raise CheckpointError(
-                    f"the new UNet cannot have {in_channels} input channels: the source's has {video.in_channels}, which all stay"
-                )
-            video = replace(video, in_channels=in_channels)
-        return PixelVideoUNet(video) if isinstance(video, PixelUNetConfig) else LatentVideoUNet(video)
+        return video_unet(config)
     except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise CheckpointError(
             f"{source}: no video UNet can be made of its configuration: {reason}"
         ) from error
+
+
+def _video_unet(config: Mapping[str, Any], in_channels: int | None) -> VideoUNet:
+    """Make Show-1's video UNet of an image's configuration, with so many input channels."""
+    video = video_config(config)
+    if in_channels is not None:
+        if in_channels < video.in_channels:
+            raise CheckpointError(
+                f"the new UNet cannot have {in_channels} input channels: the source's has {video.in_channels}, which all stay"
+            )
+        video = replace(video, in_channels=in_channels)
+    return PixelVideoUNet(video) if isinstance(video, PixelUNetConfig) else LatentVideoUNet(video)
 
 
 def _fill(unet: VideoUNet, weights: dict[str, Tensor], source: Path) -> Conversion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self, cast
 
@@ -18,7 +18,7 @@ from cascade.models.errors import CheckpointError
 from cascade.models.layers.attention import SpatialTransformer
 from cascade.models.layers.config import from_config, per_level
 from cascade.models.layers.resnet import ResnetBlock
-from cascade.models.layers.temporal import TemporalConvolution, TemporalTransformer
+from cascade.models.layers.temporal import TemporalConvolution, TemporalLayer, TemporalTransformer
 
 TRANSFORMER_IN_HEADS = 8
 
@@ -99,12 +99,28 @@ class LatentUNetConfig:
         return from_config(cls, config, FIXED_KEYS)
 
 
+@dataclass(frozen=True)
+class TemporalLayers:
+    """Makes the layers that turn the image UNet into a video UNet; other families have others.
+
+    Attributes:
+        convolution: takes the channels; behind each spatial resnet.
+        attention: takes the channels and the width of a head; behind each spatial transformer.
+        at_input: takes the same as `attention`; behind the first convolution. None for none.
+    """
+
+    convolution: Callable[[int], TemporalLayer]
+    attention: Callable[[int, int], TemporalLayer]
+    at_input: Callable[[int, int], TemporalLayer] | None
+
+
 class LatentVideoUNet(CheckpointNetwork):
     """Predicts the noise of a video of VAE latents."""
 
     def __init__(self, config: LatentUNetConfig) -> None:
         super().__init__()
         self.config = config
+        temporal = self.temporal_layers()
         widths = config.block_out_channels
         levels, depth = len(widths), config.layers_per_block
         head_widths = per_level(config.attention_head_dim, levels, "attention_head_dim")
@@ -112,25 +128,22 @@ class LatentVideoUNet(CheckpointNetwork):
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_proj = Timesteps(widths[0], flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(widths[0], widths[0] * 4, act_fn=config.act_fn)
-        self.transformer_in = TemporalTransformer(
-            widths[0],
-            TRANSFORMER_IN_HEADS,
-            head_widths[0],
-            config.norm_num_groups,
-        )
+        self.transformer_in = temporal.at_input and temporal.at_input(widths[0], head_widths[0])
 
         self.down_blocks = nn.ModuleList()
         skips = [widths[0]]
         for level, kind in enumerate(config.down_block_types):
             last = level == levels - 1
             inputs = [widths[max(level - 1, 0)]] + [widths[level]] * (depth - 1)
-            block = Level(config, inputs, widths[level], head_widths[level], attention=_has_attention(kind))
+            block = Level(
+                config, temporal, inputs, widths[level], head_widths[level], attention=_has_attention(kind)
+            )
             if not last:
                 block.downsamplers = nn.ModuleList([Downsample(widths[level])])
             self.down_blocks.append(block)
             skips += [widths[level]] * (depth + (0 if last else 1))
 
-        self.mid_block = MidBlock(config, widths[-1], head_widths[-1])
+        self.mid_block = MidBlock(config, temporal, widths[-1], head_widths[-1])
 
         self.up_blocks = nn.ModuleList()
         below = widths[-1]
@@ -140,7 +153,9 @@ class LatentVideoUNet(CheckpointNetwork):
             for _ in range(depth + 1):
                 inputs.append(below + skips.pop())
                 below = widths[level]
-            block = Level(config, inputs, widths[level], head_widths[level], attention=_has_attention(kind))
+            block = Level(
+                config, temporal, inputs, widths[level], head_widths[level], attention=_has_attention(kind)
+            )
             if level > 0:
                 block.upsamplers = nn.ModuleList([Upsample(widths[level])])
             self.up_blocks.append(block)
@@ -148,6 +163,19 @@ class LatentVideoUNet(CheckpointNetwork):
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], eps=config.norm_eps)
         self.conv_activation = get_activation(config.act_fn)
         self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+
+    def temporal_layers(self) -> TemporalLayers:
+        """Return what makes the temporal layers: ModelScope's."""
+        groups = self.config.norm_num_groups
+        return TemporalLayers(
+            convolution=lambda channels: TemporalConvolution(channels, groups),
+            attention=lambda channels, head_width: TemporalTransformer(
+                channels, channels // head_width, head_width, groups
+            ),
+            at_input=lambda channels, head_width: TemporalTransformer(
+                channels, TRANSFORMER_IN_HEADS, head_width, groups
+            ),
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -173,7 +201,8 @@ class LatentVideoUNet(CheckpointNetwork):
         text = encoder_hidden_states.repeat_interleave(num_frames, dim=0)
 
         hidden: Tensor = self.conv_in(sample.transpose(1, 2).flatten(0, 1))  # (b f) c h w
-        hidden = self.transformer_in(hidden, num_frames)
+        if self.transformer_in is not None:
+            hidden = self.transformer_in(hidden, num_frames)
         skips = [hidden]
         for block in cast(Iterable[Level], self.down_blocks):
             for index in range(len(block.resnets)):
@@ -198,6 +227,7 @@ class Level(nn.Module):
     def __init__(
         self,
         config: LatentUNetConfig,
+        temporal: TemporalLayers,
         in_channels: list[int],
         channels: int,
         head_width: int,
@@ -207,15 +237,13 @@ class Level(nn.Module):
         super().__init__()
         self.has_attention = attention
         self.resnets = nn.ModuleList(_resnet(config, width, channels) for width in in_channels)
-        self.temp_convs = nn.ModuleList(
-            TemporalConvolution(channels, config.norm_num_groups) for _ in in_channels
-        )
+        self.temp_convs = nn.ModuleList(temporal.convolution(channels) for _ in in_channels)
         if attention:
             self.attentions = nn.ModuleList(
                 _spatial_transformer(config, channels, head_width) for _ in in_channels
             )
             self.temp_attentions = nn.ModuleList(
-                _temporal_transformer(config, channels, head_width) for _ in in_channels
+                temporal.attention(channels, head_width) for _ in in_channels
             )
 
     def forward(self, index: int, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
@@ -229,14 +257,14 @@ class Level(nn.Module):
 class MidBlock(nn.Module):
     """The lowest resolution: resnet, then attention and resnet, each followed by its temporal layer."""
 
-    def __init__(self, config: LatentUNetConfig, channels: int, head_width: int) -> None:
+    def __init__(
+        self, config: LatentUNetConfig, temporal: TemporalLayers, channels: int, head_width: int
+    ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(_resnet(config, channels, channels) for _ in range(2))
-        self.temp_convs = nn.ModuleList(
-            TemporalConvolution(channels, config.norm_num_groups) for _ in range(2)
-        )
+        self.temp_convs = nn.ModuleList(temporal.convolution(channels) for _ in range(2))
         self.attentions = nn.ModuleList([_spatial_transformer(config, channels, head_width)])
-        self.temp_attentions = nn.ModuleList([_temporal_transformer(config, channels, head_width)])
+        self.temp_attentions = nn.ModuleList([temporal.attention(channels, head_width)])
 
     def forward(self, hidden: Tensor, time: Tensor, text: Tensor, num_frames: int) -> Tensor:
         """(batch·frames, channels, height, width) to the same; time and text as in `Level`."""
@@ -287,10 +315,6 @@ def _spatial_transformer(config: LatentUNetConfig, channels: int, head_width: in
     return SpatialTransformer(
         channels, channels // head_width, head_width, config.cross_attention_dim, config.norm_num_groups
     )
-
-
-def _temporal_transformer(config: LatentUNetConfig, channels: int, head_width: int) -> TemporalTransformer:
-    return TemporalTransformer(channels, channels // head_width, head_width, config.norm_num_groups)
 
 
 def _has_attention(block_type: str) -> bool:
