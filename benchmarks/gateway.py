@@ -1,6 +1,6 @@
-"""What the gateway costs: POST and GET of videos against a bare FastAPI route, and a thousand idle event listeners.
+"""What the gateway costs: POST and GET of videos against a bare FastAPI route, lists and searches, and idle event listeners.
 
-    python benchmarks/gateway.py [--seconds 8] [--listeners 1000]
+    python benchmarks/gateway.py [--seconds 8] [--listeners 1000] [--videos 5000]
 
 Real Redis and S3 servers, gateway and bare app in processes of their own, the same clients for all, in one run.
 Figures of different runs or machines are not comparable; ratios within a run are.
@@ -21,10 +21,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import httpx
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -37,9 +39,18 @@ from cascade.service.stack.embedded import (
     redis_program,
     s3_program,
 )
+from cascade.workers.jobs.codec import dump_job
+from cascade.workers.jobs.listing import entry_of
+from cascade.workers.jobs.record import Artifact, Draft, Job, JobRequest, JobStatus, StageOutput
+from cascade.workers.jobs.transitions import complete_stage, new_job, start_stage
+from cascade.workers.keys import job_key, jobs_key, listing_key
+from cascade.workers.servers import Servers
+from cascade.workers.settings import Settings
 
 console = Console()
 CLIENTS = 8
+LISTS = 20
+PRESET = "shapes"
 BODY = json.dumps({"prompt": "a red circle moving right on a gray background", "seed": 7}).encode()
 HEADERS = {"Content-Type": "application/json"}
 BARE_APP = """
@@ -146,11 +157,69 @@ def cpu_share(process: subprocess.Popen[bytes], seconds: float) -> float:
     return (cpu_s(process) - before) / seconds
 
 
+def add_finished_videos(redis_url: str, count: int) -> None:
+    """Put finished videos of four drafts on record, every fiftieth a failed one; their files are named, and are not there."""
+    servers = Servers.connect(Settings(redis_url=SecretStr(redis_url)))
+    first = finished_job()
+    with servers.redis.pipeline(transaction=False) as pipe:
+        for number in range(count):
+            status = JobStatus.COMPLETED if number % 50 else JobStatus.FAILED
+            prompt = f"a {('red', 'blue')[number % 2]} circle number {number}"
+            request = replace(first.request, prompt=prompt)
+            job = replace(first, id=f"video_{number:032x}", created_at=number, status=status, request=request)
+            pipe.set(job_key(job.id), dump_job(job))
+            pipe.zadd(jobs_key(job.project), {job.id: job.created_at})
+            pipe.hset(listing_key(job.project), job.id, entry_of(job))
+            if number % 500 == 0:
+                pipe.execute()
+        pipe.execute()
+
+
+def finished_job() -> Job:
+    """Make a job whose stages are all done, the first one with four drafts."""
+    job = new_job("video_x", JobRequest(PRESET, "a red circle", 7, best_of=4), 0)
+    kinds = ("mp4", "webp", "png", "thumbnail")
+    for stage in job.stage_names:
+        files = {
+            kind: Artifact("s3", f"jobs/{job.id}/{stage}/{'0' * 32}-{kind}", 10_000, "0" * 64, "video/mp4")
+            for kind in kinds
+        }
+        drafts = tuple(Draft(7 + index, 0.5, files["mp4"], files) for index in range(4))
+        choice = (drafts, 0) if stage == job.stage_names[0] else ((), None)
+        output = StageOutput(files["mp4"], files, 1.0, 1000, *choice)
+        job = complete_stage(start_stage(job, stage, "worker", 1), stage, output, 2)
+    return job
+
+
+def list_videos(gateway: subprocess.Popen[bytes], port: int, videos: int) -> None:
+    """Print what lists and searches among so many videos take, one after another."""
+    table = Table(f"of {videos} videos", "p50 ms", "ms of the gateway's processor")
+    searches = {
+        "100 finished with drafts": "limit=100&order=asc&status=completed",
+        "20 newest": "limit=20",
+        "20 failed": "status=failed",
+        "20 with a word": "q=blue",
+        "none with a word": "q=purple",
+    }
+    for name, query in searches.items():
+        times, before = [], cpu_s(gateway)
+        with httpx.Client(base_url=f"http://{LOOPBACK}:{port}") as client:
+            client.get(f"/v1/videos?{query}")
+            for _ in range(LISTS):
+                started = time.perf_counter()
+                client.get(f"/v1/videos?{query}").raise_for_status()
+                times.append(time.perf_counter() - started)
+        spent_s = (cpu_s(gateway) - before) / (LISTS + 1)
+        table.add_row(name, f"{1000 * median(times):.1f}", f"{1000 * spent_s:.1f}")
+    console.print(table)
+
+
 def main() -> None:
-    """Print the comparison under load, then what idle listeners cost."""
+    """Print the comparison under load, then what lists and idle listeners cost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--listeners", type=int, default=1000)
+    parser.add_argument("--videos", type=int, default=5000, help="finished ones on record, with drafts")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the gateway's process inherits it
@@ -177,6 +246,8 @@ def main() -> None:
         with httpx.Client(base_url=f"http://{LOOPBACK}:{port}") as client:
             video_id = client.post("/v1/videos", content=BODY, headers=HEADERS).json()["id"]
         compare(bare_port, port, video_id, options.seconds)
+        add_finished_videos(credentials.redis_url, options.videos)
+        list_videos(gateway, port, options.videos)
         before = resident_mib(gateway)
         after = asyncio.run(with_listeners(port, video_id, options.listeners, lambda: resident_mib(gateway)))
         share = asyncio.run(

@@ -14,10 +14,12 @@ from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip, Latents, Output, PromptEmbeddings
 from cascade.models.diffusion.sampling import OnStep as OnStep
 from cascade.models.errors import OutputNotFinite, StageInputError
-from cascade.models.media.latent_preview import linear_preview
+from cascade.models.media.latent_preview import latent_colours, linear_preview
 from cascade.models.presets.spec import AnyStageSpec, StageOptions, StageSpec
 from cascade.models.runtime.execution import Execution
 from cascade.models.text.encoders import PromptEncoder
+
+PIXEL_CHANNELS = 3
 
 OptionsT = TypeVar("OptionsT", bound=StageOptions)
 
@@ -103,6 +105,17 @@ class Stage(ABC, Generic[OptionsT]):
     def preview(self, latents: Latents) -> Clip:
         """Turn the stage's latents into pixels for people to look at: linearly, or by the stage's own decoder."""
         return linear_preview(latents)
+
+    def show_sample(self, sample: Tensor, fps: int) -> Clip:
+        """Show what a sampler of the stage works on, for a glance: pixels as they are, latents linearly and small.
+
+        Args:
+            sample: (batch, channels, frames, height, width); three channels are pixels in [-1, 1], others latents.
+        Returns:
+            (batch, frames, 3, height, width), of the sample's height and width.
+        """
+        frames = sample.transpose(1, 2)
+        return Clip(frames, fps) if frames.shape[2] == PIXEL_CHANNELS else latent_colours(frames, fps)
 
 
 AnyStage = Stage[Any]

@@ -8,6 +8,8 @@ ClientError
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,13 +21,21 @@ from cascade.service.api.schemas.errors import Problem
 
 CHUNK_BYTES = 1 << 16
 EVENT_TIMEOUT_S = 60
+PREVIEW = "preview"
+"""The event that has no id: it is no change of the video."""
 NOTHING_MORE = 204
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class ClientError(Exception):
-    """Anything that the client cannot do; the message says why."""
+    """Anything that the client cannot do; the message says why.
+
+    Attributes:
+        retry_after_s: in how many seconds the gateway would take the request, if it said so.
+    """
+
+    retry_after_s: float | None = None
 
 
 class Refused(ClientError):
@@ -121,7 +131,7 @@ class Connection:
                 if source.response.status_code == NOTHING_MORE:
                     return
                 for event in source.iter_sse():
-                    if event.id:
+                    if event.id and event.event != PREVIEW:
                         yield event.id
         except (httpx.RequestError, SSEError) as error:
             raise self._unreachable(error) from error
@@ -160,6 +170,19 @@ def _refusal(answer: httpx.Response) -> ClientError:
         message, code, field = f"{answer.status_code} {answer.reason_phrase}", None, None
     else:
         message, code, field = problem.detail, problem.error.code, problem.error.param
+    error: ClientError = Unavailable(message)
     if answer.is_client_error:
-        return Refused(message, answer.status_code, code, field)
-    return Unavailable(message)
+        error = Refused(message, answer.status_code, code, field)
+    error.retry_after_s = retry_after_s(answer.headers.get("retry-after", ""))
+    return error
+
+
+def retry_after_s(header: str) -> float | None:
+    """Read `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date; None if it is neither."""
+    if header.isascii() and header.isdecimal():
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max((date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

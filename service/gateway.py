@@ -27,7 +27,18 @@ from cascade.service.api.head_requests import HeadRequests
 from cascade.service.api.openapi import complete_document, problems
 from cascade.service.api.proxies import ForwardedHeaders
 from cascade.service.api.readiness import ReadinessProbe
-from cascade.service.api.routes import content, events, files, health, ops, presets, remixes, videos, webhooks
+from cascade.service.api.routes import (
+    content,
+    events,
+    files,
+    health,
+    ops,
+    presets,
+    prompts,
+    remixes,
+    videos,
+    webhooks,
+)
 from cascade.service.api.routes.docs import install_docs
 from cascade.service.api.routes.pages import install_pages
 from cascade.service.api.security_headers import SecurityHeaders
@@ -102,7 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadRequests)
     app.add_middleware(ForwardedHeaders, settings=settings)
     install_problems(app)
-    for module in (videos, remixes, content, files, events, presets, webhooks, ops, health):
+    for module in (videos, remixes, content, files, events, presets, prompts, webhooks, ops, health):
         app.include_router(module.router)
     install_pages(app)
     install_docs(app)

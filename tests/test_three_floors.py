@@ -17,6 +17,7 @@ HEAVY = ("torch", "diffusers", "transformers")
 WITH_TORCH = {
     "workers/worker.py": "runs stages",
     "workers/stage_task.py": "runs stages",
+    "workers/previews.py": "shows what runs",
     "workers/storage/serialization.py": "turns outputs of stages into bytes",
 }
 """The files of the upper floors that may import torch when they are imported; others do it within a function."""

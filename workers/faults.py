@@ -25,7 +25,6 @@ from cascade.workers.jobs.transitions import fail, hand_back_stage, requeue_stag
 from cascade.workers.outages import MAX_PAUSE_S, Patience, outage
 from cascade.workers.queue.lease import Lease
 from cascade.workers.queue.queues import stage_of
-from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from cascade.workers.storage.artifacts import ArtifactStore, stage_key
@@ -38,7 +37,6 @@ class Faults:
     """Settles faults. What ends a job is decided by types of ours; whatever a library raises is tried again."""
 
     jobs: JobStore
-    wake_ups: WakeUps
     artifacts: ArtifactStore
     settings: Settings
 
@@ -47,7 +45,6 @@ class Faults:
         """Build it over a process's connections."""
         return cls(
             jobs=JobStore(servers.redis, servers.settings),
-            wake_ups=WakeUps.of(servers),
             artifacts=ArtifactStore.of(servers),
             settings=servers.settings,
         )
@@ -138,8 +135,7 @@ class Faults:
             return change(job)
 
         write = new_write()
-        job = patience(lambda: self.jobs.update(lease.job_id, holders_change, write=write))
-        self.wake_ups.send_for(job)
+        patience(lambda: self.jobs.update(lease.job_id, holders_change, write=write))
 
 
 def _check_holder(job: Job, lease: Lease) -> None:

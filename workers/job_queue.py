@@ -20,7 +20,6 @@ from cascade.workers.jobs.record import Job, JobRequest, StageRecord
 from cascade.workers.jobs.store import JobStore
 from cascade.workers.outages import outage
 from cascade.workers.queue.waiting import WaitingStages
-from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.storage.artifacts import ArtifactStore
 
@@ -42,7 +41,6 @@ class JobQueue:
 
     jobs: JobStore
     waiting: WaitingStages
-    wake_ups: WakeUps
     artifacts: ArtifactStore
     dead_letters: DeadLetters
 
@@ -52,7 +50,6 @@ class JobQueue:
         return cls(
             jobs=JobStore(servers.redis, servers.settings),
             waiting=WaitingStages(servers.redis, servers.settings.lease_s),
-            wake_ups=WakeUps.of(servers),
             artifacts=ArtifactStore.of(servers),
             dead_letters=DeadLetters(servers.redis),
         )
@@ -64,7 +61,7 @@ class JobQueue:
             InvalidParameter: the preset does not offer what is asked for.
             QueueFull, QuotaExceeded: too many jobs are under way, or too many bytes are stored.
         """
-        return self._start(transitions.new_job(new_id(), request, self.jobs.now(), project), claim)
+        return self.jobs.create(transitions.new_job(new_id(), request, self.jobs.now(), project), claim)
 
     def continue_draft(self, job_id: str, draft: int | None = None, claim: Claim | None = None) -> Job:
         """Let a completed draft go on from its stored output; of several, from the one chosen here.
@@ -75,9 +72,7 @@ class JobQueue:
             InvalidParameter: there is no such draft.
             QueueFull, QuotaExceeded: too many jobs are under way, or too many bytes are stored.
         """
-        job = self.jobs.reopen(job_id, partial(transitions.continue_draft, draft=draft), claim)
-        self.wake_ups.send_for(job)
-        return job
+        return self.jobs.reopen(job_id, partial(transitions.continue_draft, draft=draft), claim)
 
     def remix(self, source: Job, request: JobRequest, first: str, claim: Claim | None = None) -> Job:
         """Submit a new job that begins with the outputs of `source` before the stage `first`.
@@ -91,7 +86,7 @@ class JobQueue:
         job = transitions.remix(source, new_id(), request, first, self.jobs.now())
         try:
             stages = tuple(self._copied(stage, job.id) if stage.reused else stage for stage in job.stages)
-            return self._start(replace(job, stages=stages), claim)
+            return self.jobs.create(replace(job, stages=stages), claim)
         except Exception:
             if self.jobs.get(job.id) is None:
                 self._purge(job.id)
@@ -126,14 +121,7 @@ class JobQueue:
             IllegalTransition: it has not failed.
             QueueFull, QuotaExceeded: too many jobs are under way, or too many bytes are stored.
         """
-        job = self.jobs.reopen(job_id, transitions.replay)
-        self.wake_ups.send_for(job)
-        return job
-
-    def _start(self, job: Job, claim: Claim | None) -> Job:
-        job = self.jobs.create(job, claim)
-        self.wake_ups.send_for(job)
-        return job
+        return self.jobs.reopen(job_id, transitions.replay)
 
     def _purge(self, job_id: str) -> None:
         try:

@@ -4,6 +4,8 @@
 |---|---|---|---|
 | `cascade:job:{job}` | string | the job record, JSON (`jobs/codec.py`) | until the job is deleted |
 | `cascade:jobs:{project}` | sorted set | the project's jobs by creation time | until each is deleted |
+| `cascade:listing:{project}` | hash | job -> status, preset and prompt, for searches in the list (`jobs/listing.py`) | until each is deleted |
+| `cascade:job:{job}:preview` | string | the last preview of the stage that runs, JSON (`previews.py`) | 10 minutes at most, until the stage ends |
 | `cascade:job:{job}:events` | stream | what happened to the job (`jobs/events.py`) | 7 days after the last event |
 | `cascade:news` | stream | the jobs that have new events | the last 10,000 |
 | `cascade:open` | hash | unfinished job -> `{queue} {project}` of its stage | until each ends |
@@ -20,6 +22,8 @@
 | `cascade:reconciler` | string | the process that compares all queues at the moment | a second |
 | `cascade:leases` | sorted set | `{job}/{queue}` by the time when its lease runs out | until its stage ends; without a holder, when a delayed stage goes on |
 | `cascade:lease-holders` | hash | `{job}/{queue}` -> owner of the lease | as the lease |
+| `cascade:stage-times:{queue}:{choices}` | list | seconds that the last runs of a stage took, with the same choices (`jobs/stage_times.py`) | 30 days after the last |
+| `cascade:done:{queue}:{minute}` | string | how many runs of a stage were completed in a minute | 2 hours |
 | `cascade:workers` | set | names of workers that have sent heartbeats | until found to be gone |
 | `cascade:heartbeat:{worker}` | string | where a worker is and what it does, JSON | 10 s after the last heartbeat |
 | `cascade:artifact:{key}` | string | small tensors and prompt embeddings | `intermediate_ttl_s` and a day at most |
@@ -71,6 +75,22 @@ def job_key(job_id: str) -> str:
 
 def jobs_key(project: str) -> str:
     return f"cascade:jobs:{project}"
+
+
+def listing_key(project: str) -> str:
+    return f"cascade:listing:{project}"
+
+
+def preview_key(job_id: str) -> str:
+    return f"cascade:job:{job_id}:preview"
+
+
+def stage_times_key(queue: str, choices: str) -> str:
+    return f"cascade:stage-times:{queue}:{choices}"
+
+
+def done_key(queue: str, minute: int) -> str:
+    return f"cascade:done:{queue}:{minute}"
 
 
 def events_key(job_id: str) -> str:

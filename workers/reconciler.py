@@ -110,8 +110,7 @@ class Reconciler:
             return
         if stage.status is StageStatus.IN_PROGRESS:
             logger.warning("the worker %s of stage %s is lost", stage.worker, name)
-        job = self.jobs.update(lease.job_id, partial(self._recovered, stage=name, now=self.jobs.now()))
-        self.wake_ups.send_for(job)
+        self.jobs.update(lease.job_id, partial(self._recovered, stage=name, now=self.jobs.now()))
 
     def _recovered(self, job: Job, stage: str, now: float) -> Job:
         record = job.stage(stage)
@@ -132,7 +131,6 @@ class Reconciler:
             return
         if job is not None:
             logger.warning("stage %s was left behind; it goes on", job.open_stage)
-            self.wake_ups.send_for(job)
 
 
 @contextmanager

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="How often a stage is tried before its job fails.")
     retry_backoff_s: float = Field(2.0, ge=0, description="Wait before the second try; doubles each time.")
     stage_time_limit_s: int = Field(3600, ge=1, description="A stage may take this long.")
+    preview_steps: int = Field(
+        4,
+        ge=0,
+        description="A running first stage shows what it takes the clip to be, every so many steps; 0 is never.",
+    )
     outage_limit_h: float = Field(
         24.0,
         gt=0,

@@ -26,7 +26,7 @@ from cascade.models.presets.table import get_preset
 from cascade.models.runtime.device import attention_kernel, measure_usage
 from cascade.models.runtime.execution import Execution
 from cascade.models.scoring import get_scorer
-from cascade.models.stage import AnyStage, StageInputs, run_stage
+from cascade.models.stage import AnyStage, OnStep, StageInputs, run_stage
 from cascade.workers.errors import ArtifactLost, LeaseLost, OutageTooLong, WorkerStopping
 from cascade.workers.faults import Faults
 from cascade.workers.jobs.record import Artifact, Draft, Job, StageOutput
@@ -34,12 +34,12 @@ from cascade.workers.jobs.store import JobStore, new_write
 from cascade.workers.jobs.transitions import complete_stage, start_stage
 from cascade.workers.logs import logging_job
 from cascade.workers.outages import DISK, Patience, outage
+from cascade.workers.previews import PreviewSender, WatchedProgress
 from cascade.workers.progress import Progress
 from cascade.workers.queue.heartbeat import Heartbeat
 from cascade.workers.queue.lease import Lease, Leases
 from cascade.workers.queue.queues import stage_of
 from cascade.workers.queue.waiting import WaitingStages
-from cascade.workers.queue.wake_ups import WakeUps
 from cascade.workers.servers import Servers
 from cascade.workers.storage.artifacts import ArtifactStore, prompt_key, stage_key
 from cascade.workers.storage.motions import Motions
@@ -62,18 +62,20 @@ class StageTask:
 
     Attributes:
         load: finds the loaded stage.
+        preview_steps: every how many steps a first stage shows a preview; 0 is never.
         drain_by: monotonic time by which this worker must have stopped; None while it goes on.
     """
 
     jobs: JobStore
     waiting: WaitingStages
-    wake_ups: WakeUps
     leases: Leases
     artifacts: ArtifactStore
     motions: Motions
     faults: Faults
     heartbeat: Heartbeat
     load: LoadStage
+    previews: PreviewSender
+    preview_steps: int
     time_limit_s: float
     outage_limit_s: float
     drain_by: float | None = None
@@ -84,13 +86,14 @@ class StageTask:
         return cls(
             jobs=JobStore(servers.redis, servers.settings),
             waiting=WaitingStages(servers.redis, servers.settings.lease_s),
-            wake_ups=WakeUps.of(servers),
             leases=Leases(servers.redis, servers.settings.lease_s),
             artifacts=ArtifactStore.of(servers),
             motions=Motions.of(servers),
             faults=Faults.of(servers),
             heartbeat=heartbeat,
             load=load,
+            previews=PreviewSender(servers.redis),
+            preview_steps=servers.settings.preview_steps,
             time_limit_s=servers.settings.stage_time_limit_s,
             outage_limit_s=servers.settings.outage_limit_h * 3600,
         )
@@ -157,8 +160,7 @@ class StageTask:
             output = self._compute(job, stage, key, lease, patience)
             patience(lambda: self.artifacts.mark_done(job_id, key, output))
         now = patience(self.jobs.now)
-        job = self._update(job_id, partial(complete_stage, stage=stage, output=output, now=now), patience)
-        self.wake_ups.send_for(job)
+        self._update(job_id, partial(complete_stage, stage=stage, output=output, now=now), patience)
 
     def _update(self, job_id: str, change: Callable[[Job], Job], patience: Patience) -> Job:
         write = new_write()
@@ -169,7 +171,7 @@ class StageTask:
         spec = job.spec(stage)
         loaded, execution = self.load(lease.queue, spec)
         inputs = patience(lambda: self._inputs(job, loaded, spec))
-        progress = Progress(self.jobs, lease, stage, self._must_stop, self.time_limit_s)
+        progress = self._progress(lease, job, spec, loaded)
         with measure_usage(execution) as usage, attention_kernel(execution):
             output = run_stage(loaded, inputs, progress)
         if len(inputs.seeds) == 1:
@@ -186,6 +188,13 @@ class StageTask:
         best = drafts[chosen]
         assert best.artifact is not None
         return StageOutput(best.artifact, best.files, usage.gpu_s, usage.peak_memory_bytes, drafts, chosen)
+
+    def _progress(self, lease: Lease, job: Job, spec: AnyStageSpec, loaded: AnyStage) -> OnStep:
+        """Make the callback of the stage's steps; that of a first stage shows previews, where they are wanted."""
+        progress = Progress(self.jobs, lease, spec.name, self._must_stop, self.time_limit_s)
+        if not self.preview_steps or job.previous_stage(spec.name) is not None:
+            return progress
+        return WatchedProgress(progress, self.previews, self.preview_steps, spec.fps, loaded.show_sample)
 
     def _store(
         self, job_id: str, key: str, output: Output, stage: AnyStage, patience: Patience

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -17,6 +19,22 @@ from cascade.models.diffusion.schedules import Scheduler, inference_timesteps, t
 
 OnStep = Callable[[int, int], None]
 """Called after denoising step k of n; raising inside it stops the stage between two steps."""
+
+
+@runtime_checkable
+class WatchesEstimates(Protocol):
+    """An `OnStep` that may also look at what the sampler takes the clean sample to be, which costs nothing unless it does."""
+
+    def __call__(self, step: int, steps: int) -> None: ...
+
+    def look(self, step: int, steps: int, estimate: Callable[[], Tensor]) -> None:
+        """Be offered the estimate of step k of n, before the step is reported.
+
+        Args:
+            estimate: returns it (batch, channels, frames, height, width), not clamped; to be called before this returns. Of a
+                scheduler that makes none, the sample itself, still noisy. It is not to be changed.
+        """
+        ...
 
 
 def ignore_step(_step: int, _steps: int) -> None:
@@ -79,38 +97,50 @@ def denoise(
         scheduler: a diffusers scheduler whose timesteps are set.
         timesteps: of the scheduler, the ones to run.
         generators: one per video.
-        on_step: called with (k, n) after step k of n.
+        on_step: called with (k, n) after step k of n; one that watches is offered the estimate of the clean sample before.
     Returns:
         The denoised sample, not clamped.
     """
+    watcher = on_step if isinstance(on_step, WatchesEstimates) else None
     schedulers = [copy.deepcopy(scheduler) for _ in generators]
     for index, timestep in enumerate(timesteps):
         scaled = torch.stack(
             [own.scale_model_input(video, timestep) for own, video in zip(schedulers, sample, strict=True)]
         )
         prediction = _without_unused_variance(predict(scaled, timestep), sample, scheduler)
-        sample = torch.stack(
-            [
-                _step(own_scheduler, prediction[i], timestep, sample[i], generators[i])
-                for i, own_scheduler in enumerate(schedulers)
-            ]
-        )
+        stepped = [
+            _step(own_scheduler, prediction[i], timestep, sample[i], generators[i])
+            for i, own_scheduler in enumerate(schedulers)
+        ]
+        sample = torch.stack([video for video, _ in stepped])
+        if watcher is not None:
+            watcher.look(index + 1, len(timesteps), partial(_estimates, stepped))
         on_step(index + 1, len(timesteps))
     return sample
 
 
 def _step(
     scheduler: Scheduler, prediction: Tensor, timestep: Tensor, video: Tensor, generator: Generator
-) -> Tensor:
-    """One step of one video (channels, frames, height, width), its frames as the scheduler's batch."""
-    stepped: Tensor = scheduler.step(
+) -> tuple[Tensor, Tensor]:
+    """One step of one video (channels, frames, height, width), its frames as the scheduler's batch.
+
+    Returns:
+        The video after the step, and the scheduler's estimate of the clean one (frames, channels, height, width), where it makes
+        one, else the first again in this order of axes.
+    """
+    stepped: tuple[Tensor, ...] = scheduler.step(
         rearrange(prediction, "c f h w -> f c h w"),
         timestep,
         rearrange(video, "c f h w -> f c h w"),
         return_dict=False,
         **({"generator": generator} if takes_generator(type(scheduler)) else {}),
-    )[0]
-    return rearrange(stepped, "f c h w -> c f h w")
+    )
+    return rearrange(stepped[0], "f c h w -> c f h w"), stepped[-1]
+
+
+def _estimates(stepped: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Stack what `_step` returned of each video: (batch, channels, frames, height, width)."""
+    return rearrange(torch.stack([estimate for _, estimate in stepped]), "b f c h w -> b c f h w")
 
 
 def _without_unused_variance(prediction: Tensor, sample: Tensor, scheduler: Scheduler) -> Tensor:

@@ -42,6 +42,7 @@ class Family:
         scenes: names the `models.evaluation.scenes.Scenes` that prompts are drawn from and clips are checked against.
         feature_networks: names the small networks that measure clips where no published ones are given.
         conversion: names a function (source, target, in_channels) -> `models.checkpoints.conversion.Conversion`.
+        prompt_guide: names the `models.prompt_guide.PromptGuide` of its presets; free of torch.
         unpack_motion: names a function (bytes) -> tensors by name that raises MotionMisfit for other bytes than an adapter's.
         train_motion: names a function (spec, checkpoints, video, folder, report, steps) -> bytes of an adapter.
     """
@@ -57,6 +58,7 @@ class Family:
     scenes: str | None = None
     feature_networks: str | None = None
     conversion: str | None = None
+    prompt_guide: str | None = None
     unpack_motion: str | None = None
     train_motion: str | None = None
 

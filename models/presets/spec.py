@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from cascade.models.errors import InvalidParameter, PresetError
 
+MIN_STEPS = 1
+MIN_GUIDANCE_SCALE = 1.0
 MAX_GUIDANCE_SCALE = 30.0
 MAX_SEED = 2**32 - 1
 
@@ -187,7 +189,7 @@ class Preset:
             size: the last stage's `WIDTHxHEIGHT`; None takes the preset's own. Stages that have the last stage's size
                 in the preset, as those of a latent cascade do, follow it.
             steps: denoising steps by stage, 1..max_steps.
-            guidance_scale: by stage, 1..MAX_GUIDANCE_SCALE.
+            guidance_scale: by stage, MIN_GUIDANCE_SCALE..MAX_GUIDANCE_SCALE.
         Raises:
             InvalidParameter: the preset does not offer it; says what is allowed.
         """
@@ -253,19 +255,19 @@ def queue_name(preset: str, stage: str) -> str:
 
 
 def _checked_steps(stage: AnyStageSpec, steps: int) -> int:
-    if not 1 <= steps <= stage.max_steps:
+    if not MIN_STEPS <= steps <= stage.max_steps:
         raise InvalidParameter(
             f"steps.{stage.name}",
-            f"{steps} steps are not allowed for stage {stage.name}; choose 1 to {stage.max_steps}",
+            f"{steps} steps are not allowed for stage {stage.name}; choose {MIN_STEPS} to {stage.max_steps}",
         )
     return steps
 
 
 def _checked_guidance(stage: AnyStageSpec, guidance_scale: float) -> float:
-    if not 1 <= guidance_scale <= MAX_GUIDANCE_SCALE:
+    if not MIN_GUIDANCE_SCALE <= guidance_scale <= MAX_GUIDANCE_SCALE:
         raise InvalidParameter(
             f"guidance_scale.{stage.name}",
             f"guidance scale {guidance_scale} is not allowed for stage {stage.name}; "
-            f"choose 1 to {MAX_GUIDANCE_SCALE:g}",
+            f"choose {MIN_GUIDANCE_SCALE:g} to {MAX_GUIDANCE_SCALE:g}",
         )
     return guidance_scale

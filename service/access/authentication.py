@@ -88,6 +88,7 @@ def require(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
     return check
 
 
+AnyCaller = Annotated[Caller, Depends(require())]
 Generator = Annotated[Caller, Depends(require(Scope.GENERATE))]
 Reader = Annotated[Caller, Depends(require(Scope.READ))]
 ReadingGenerator = Annotated[Caller, Depends(require(Scope.GENERATE, Scope.READ))]

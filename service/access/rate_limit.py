@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
+from starlette.concurrency import run_in_threadpool
 
 from cascade.service.access.authentication import EVERYONE, Caller, Generator, ReadingGenerator
 from cascade.service.problems import ApiError
@@ -76,15 +77,15 @@ def _refusal(what: str, headers: dict[str, str], reset_s: int) -> ApiError:
     return ApiError(429, detail, code="rate_limit_exceeded", headers=headers | retry)
 
 
-def limited(request: Request, response: Response, caller: Generator) -> Caller:
+async def limited(request: Request, response: Response, caller: Generator) -> Caller:
     """Count the new video of a caller who has a key."""
     if caller is not EVERYONE:
         rate_limit: RateLimit = request.app.state.rate_limit
-        response.headers.update(rate_limit.count(caller))
+        response.headers.update(await run_in_threadpool(rate_limit.count, caller))
     return caller
 
 
-def limited_reading(_: ReadingGenerator, caller: Annotated[Caller, Depends(limited)]) -> Caller:
+async def limited_reading(_: ReadingGenerator, caller: Annotated[Caller, Depends(limited)]) -> Caller:
     """Count the new video of a caller who makes it from another one."""
     return caller
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,11 +17,13 @@ from cascade.service.problems import ApiError
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs.record import Job
 from cascade.workers.jobs.store import JobStore
+from cascade.workers.queue.estimates import Estimates
 from cascade.workers.servers import Servers
 from cascade.workers.settings import Settings
 from cascade.workers.storage.motions import Motions
 from cascade.workers.webhooks.delivery import Webhooks
 
+ShowVideos = Callable[[Sequence[Job]], list[Video]]
 ShowVideo = Callable[[Job], Video]
 
 
@@ -58,12 +60,25 @@ async def url_for(request: Request, servers: Connected) -> UrlFor:
     return DownloadUrls(servers, servers.settings.public_url or str(request.base_url))
 
 
-async def show_video(request: Request, settings: ServiceSettings, presign: Presign) -> ShowVideo:
-    def show(job: Job) -> Video:
-        warnings = job_warnings(job, settings.checkpoints_dir)
-        return video_view(job, presign, settings.result_ttl_s, warnings)
+async def show_videos(request: Request, servers: Connected, presign: Presign) -> ShowVideos:
+    settings, may_read = servers.settings, caller_of(request).may_read
 
-    return show if caller_of(request).may_read else lambda job: without_content(show(job))
+    def show(jobs: Sequence[Job]) -> list[Video]:
+        estimates = Estimates(servers.redis).of(jobs)
+        videos = [
+            video_view(
+                *(job, presign, settings.result_ttl_s, job_warnings(job, settings.checkpoints_dir)),
+                estimates.get(job.id),
+            )
+            for job in jobs
+        ]
+        return videos if may_read else [without_content(video) for video in videos]
+
+    return show
+
+
+async def show_video(show: Annotated[ShowVideos, Depends(show_videos)]) -> ShowVideo:
+    return lambda job: show([job])[0]
 
 
 ServiceSettings = Annotated[Settings, Depends(service_settings)]
@@ -73,6 +88,7 @@ RegisteredMotions = Annotated[Motions, Depends(motions)]
 ProjectWebhooks = Annotated[Webhooks, Depends(webhooks)]
 Presign = Annotated[UrlFor, Depends(url_for)]
 Show = Annotated[ShowVideo, Depends(show_video)]
+ShowAll = Annotated[ShowVideos, Depends(show_videos)]
 
 
 async def check_query(request: Request) -> None:

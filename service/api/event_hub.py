@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sse_starlette import ServerSentEvent
 
-from cascade.workers.keys import NEWS, events_key, job_key
+from cascade.workers.keys import NEWS, events_key, job_key, preview_key
 from cascade.workers.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ RECONNECT_MS = 1000
 """How long a browser waits before it connects again."""
 START = "0-0"
 MAX_ID_PART = 2**64 - 1
+PREVIEW = "preview"
 LAST_EVENTS = ("video.completed", "video.failed", "video.cancelled")
 
 
@@ -75,18 +76,20 @@ class EventHub:
     async def listen(self, job_id: str, after: str, *, ended: bool = False) -> AsyncIterator[ServerSentEvent]:
         """Yield a job's events after the event id `after` as they come, until the job has ended or is deleted.
 
+        Between them come previews of the stage that runs, the newest only; they have no id, as nobody goes on after one.
+
         Args:
             ended: the job is over, so that there are no events but those that are there.
         """
         news = asyncio.Event()
         retry: int | None = RECONNECT_MS  # said once
+        shown: bytes | None = None
         self._listeners[job_id].add(news)
         try:
             while True:
                 news.clear()
                 try:
-                    entries = await self.redis.xrange(events_key(job_id), min=f"({after}")
-                    exists = bool(entries) or await self.redis.exists(job_key(job_id))
+                    entries, exists, preview = await self._news_of(job_id, after)
                 except RedisError:
                     await asyncio.sleep(RETRY_S)
                     continue
@@ -97,14 +100,28 @@ class EventHub:
                     retry = None
                     if event in LAST_EVENTS and entry_id == entries[-1][0]:
                         return
-                if ended or not exists:
+                if ended or not (entries or exists):
                     return
+                if preview is not None and preview != shown:
+                    shown = preview
+                    yield ServerSentEvent(preview.decode(), event=PREVIEW)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), self._look_s)
         finally:
             self._listeners[job_id].discard(news)
             if not self._listeners[job_id]:
                 del self._listeners[job_id]
+
+    async def _news_of(
+        self, job_id: str, after: str
+    ) -> tuple[list[tuple[bytes, dict[bytes, bytes]]], bool, bytes | None]:
+        """Read a job's events after an id, whether there is its record, and the preview of its running stage."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.xrange(events_key(job_id), min=f"({after}")
+            pipe.exists(job_key(job_id))
+            pipe.get(preview_key(job_id))
+            entries, exists, preview = await pipe.execute()
+        return entries, bool(exists), preview
 
     async def _newest(self) -> str | bytes:
         """Find the last entry there is now; reading after "$" would miss what comes between two reads."""

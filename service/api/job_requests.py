@@ -23,10 +23,7 @@ def new_request(body: CreateVideo, settings: Settings, motions: Motions) -> JobR
     Raises:
         ApiError, InvalidParameter: name the field, and what is allowed.
     """
-    model = settings.presets[0] if body.model is None else body.model
-    if model not in settings.presets:
-        presets = ", ".join(settings.presets)
-        raise ApiError(422, f'there is no preset "{model}"; choose one of {presets}', "model")
+    model = offered_model(body.model, settings)
     seconds = duration(get_preset(model).stages[-1])
     if body.seconds is not None and str(body.seconds) != seconds:
         raise ApiError(422, f'preset "{model}" makes videos of {seconds} seconds', "seconds")
@@ -52,6 +49,21 @@ def remix_request(body: RemixVideo, source: Job, settings: Settings) -> JobReque
     return request
 
 
+def offered_model(name: str | None, settings: Settings) -> str:
+    """Return the preset that a request names, or the first one. Raises ApiError if the deployment does not offer it."""
+    model = settings.presets[0] if name is None else name
+    if model not in settings.presets:
+        presets = ", ".join(settings.presets)
+        raise ApiError(422, f'there is no preset "{model}"; choose one of {presets}', "model")
+    return model
+
+
+def check_length(field: str, text: str, max_chars: int) -> None:
+    """Raise ApiError naming the request's `field` if its text is longer than allowed."""
+    if len(text) > max_chars:
+        raise ApiError(422, f"{field} has {len(text)} characters; {max_chars} are allowed", field)
+
+
 def _find_motion(model: str, name: str | None, motions: Motions) -> Motion | None:
     if name is None:
         return None
@@ -63,8 +75,8 @@ def _find_motion(model: str, name: str | None, motions: Motions) -> Motion | Non
 
 
 def _check(request: JobRequest, settings: Settings) -> None:
-    _check_length("prompt", request.prompt, settings.max_prompt_chars)
-    _check_length("negative_prompt", request.negative_prompt or "", settings.max_prompt_chars)
+    check_length("prompt", request.prompt, settings.max_prompt_chars)
+    check_length("negative_prompt", request.negative_prompt or "", settings.max_prompt_chars)
     if settings.long_prompts == "refuse":
         stages = get_preset(request.preset).stages
         for field, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt or "")):
@@ -83,8 +95,3 @@ def _check(request: JobRequest, settings: Settings) -> None:
             )
         except ValueError as error:
             raise ApiError(422, f"webhook_url {error}", "webhook_url") from error
-
-
-def _check_length(field: str, text: str, max_chars: int) -> None:
-    if len(text) > max_chars:
-        raise ApiError(422, f"{field} has {len(text)} characters; {max_chars} are allowed", field)

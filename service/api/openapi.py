@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from cascade.models.presets.spec import Preset
 from cascade.service.api.schemas.errors import Problem
-from cascade.service.api.schemas.requests import CreateVideo, RemixVideo
+from cascade.service.api.schemas.requests import CheckPrompt, CreateVideo, RemixVideo
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -40,7 +40,7 @@ def complete_document(app: FastAPI, preset: Preset) -> None:
     def complete() -> dict[str, Any]:
         content = document()
         _, schemas = models_json_schema(
-            [(CreateVideo, "validation"), (RemixVideo, "validation"), (Problem, "validation")],
+            [(model, "validation") for model in (CreateVideo, RemixVideo, CheckPrompt, Problem)],
             ref_template=REFERENCE,
         )
         components = content["components"]["schemas"]
@@ -48,6 +48,7 @@ def complete_document(app: FastAPI, preset: Preset) -> None:
         create, remix = example_request(preset), example_remix(preset)
         components[CreateVideo.__name__]["examples"] = [create]
         components[RemixVideo.__name__]["examples"] = [remix]
+        components[CheckPrompt.__name__]["examples"] = [{name: create[name] for name in ("model", "prompt")}]
         for body in content["paths"]["/v1/videos"]["post"]["requestBody"]["content"].values():
             body["example"] = create
         return content

@@ -1,20 +1,37 @@
-"""What of a prompt the text encoders of its stages do not read, in words for the client."""
+"""What of a prompt a video will not show, in words for the client: text that no encoder reads, and words without meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from cascade.models.presets.spec import AnyStageSpec
+from cascade.models.presets.table import PRESETS
+from cascade.models.prompt_guide import prompt_doubts
 from cascade.models.prompt_length import unused_text
 from cascade.workers.jobs.record import Job
 
 
+class NoTokenizer(Exception):
+    """What a text encoder reads cannot be told here, or not yet."""
+
+
 def job_warnings(job: Job, checkpoints: Path) -> list[str]:
-    """Say what of a job's prompts is not used, a sentence for each prompt and limit."""
+    """Say what of a job's prompts is not used, and what its preset will not understand."""
+    request = job.request
+    return all_warnings(request.preset, request.prompt, request.negative_prompt or "", job.plan, checkpoints)
+
+
+def all_warnings(
+    preset: str, prompt: str, negative_prompt: str, stages: Iterable[AnyStageSpec], checkpoints: Path
+) -> list[str]:
+    """Say what of two prompts is not used, a sentence for each limit, and what `preset` will not understand of the first."""
+    stages = tuple(stages)
     return [
-        *prompt_warnings("prompt", job.request.prompt, job.plan, checkpoints),
-        *prompt_warnings("negative_prompt", job.request.negative_prompt or "", job.plan, checkpoints),
+        *prompt_warnings("prompt", prompt, stages, checkpoints),
+        *(f"prompt: {doubt}" for doubt in _doubts(prompt, preset)),
+        *prompt_warnings("negative_prompt", negative_prompt, stages, checkpoints),
     ]
 
 
@@ -33,11 +50,32 @@ def prompt_warnings(field: str, text: str, stages: Iterable[AnyStageSpec], check
     return [f"{field}: {fault} (stages: {', '.join(names)})" for fault, names in titles.items()]
 
 
+@lru_cache(maxsize=4096)  # a list of videos asks for the same prompts each time
+def _doubts(prompt: str, preset: str) -> tuple[str, ...]:
+    return prompt_doubts(prompt, preset) if preset in PRESETS else ()
+
+
 def _fault(text: str, spec: AnyStageSpec, checkpoints: Path) -> str:
-    unused = unused_text(text, spec, checkpoints)
+    try:
+        unused = _known_unused_text(text, spec, checkpoints)
+    except NoTokenizer:
+        return _fault_by_words(len(text.split()), spec)
     if unused:
         return f'the text encoder reads {spec.max_prompt_tokens} tokens; not used: "{unused}"'
-    words, limit = len(text.split()), spec.max_prompt_tokens
-    if unused is None and limit is not None and words > limit:  # a word has one token at least
+    return ""
+
+
+def _fault_by_words(words: int, spec: AnyStageSpec) -> str:
+    limit = spec.max_prompt_tokens
+    if limit is not None and words > limit:  # a word has one token at least
         return f"the text encoder reads {limit} tokens; of {words} words the end is not used"
     return ""
+
+
+@lru_cache(maxsize=4096)
+def _known_unused_text(text: str, spec: AnyStageSpec, checkpoints: Path) -> str:
+    """Return what `unused_text` does; raise NoTokenizer, which is not kept, where a tokenizer is not here: it may come."""
+    unused = unused_text(text, spec, checkpoints)
+    if unused is None:
+        raise NoTokenizer(spec.text_encoder)
+    return unused

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from cascade.models.presets.spec import AnyStageSpec, Preset, queue_name
+from cascade.models.presets.spec import (
+    MAX_GUIDANCE_SCALE,
+    MAX_SEED,
+    MIN_GUIDANCE_SCALE,
+    MIN_STEPS,
+    AnyStageSpec,
+    Preset,
+    queue_name,
+)
+from cascade.models.prompt_guide import vocabulary
 from cascade.service.api.schemas.operations import (
     ActiveVideo,
     DeadLetterView,
@@ -15,11 +25,20 @@ from cascade.service.api.schemas.operations import (
 )
 from cascade.service.api.schemas.presets import ModelView, StageModel
 from cascade.service.api.schemas.requests import VideoOptions
-from cascade.service.api.schemas.videos import DraftView, StageView, Usage, Video, VideoError, VideoStatus
+from cascade.service.api.schemas.videos import (
+    DraftView,
+    EstimateView,
+    StageView,
+    Usage,
+    Video,
+    VideoError,
+    VideoStatus,
+)
 from cascade.service.api.schemas.webhooks import DeliveryView, WebhookSecret
 from cascade.workers.jobs.dead_letters import DeadLetter
 from cascade.workers.jobs.record import Artifact, Draft, Job, JobStatus, StageRecord, StageStatus
 from cascade.workers.jobs.transitions import expiry
+from cascade.workers.queue.estimates import Estimate
 from cascade.workers.queue.heartbeat import Worker
 from cascade.workers.webhooks.delivery import Delivery
 from cascade.workers.webhooks.secrets import Secrets
@@ -30,7 +49,13 @@ UrlFor = Callable[[Artifact, str], str]
 """The download URL of a stored file, under the name that it is saved as."""
 
 
-def video_view(job: Job, url_for: UrlFor, result_ttl_s: int, warnings: Sequence[str] = ()) -> Video:
+def video_view(
+    job: Job,
+    url_for: UrlFor,
+    result_ttl_s: int,
+    warnings: Sequence[str] = (),
+    estimate: Estimate | None = None,
+) -> Video:
     """Show a job as its owner sees it; it expires `result_ttl_s` after its end at the latest."""
     request, last, failure = job.request, job.plan[-1], job.failure
     completed = job.status is JobStatus.COMPLETED
@@ -56,6 +81,7 @@ def video_view(job: Job, url_for: UrlFor, result_ttl_s: int, warnings: Sequence[
         stop_after=request.stop_after,
         drafts=[_draft(index, draft, job, url_for) for index, draft in enumerate(job.stages[0].drafts)],
         stages=[_stage(stage, job, url_for) for stage in job.stages],
+        estimate=None if estimate is None else _estimate(estimate),
         usage=_usage(job),
         url=_url(job.result.preview, f"{job.id}.mp4", url_for) if completed else None,
     )
@@ -117,6 +143,13 @@ def _draft(index: int, draft: Draft, job: Job, url_for: UrlFor) -> DraftView:
     )
 
 
+def _estimate(estimate: Estimate) -> EstimateView:
+    seconds = estimate.seconds_left
+    return EstimateView(
+        position=estimate.position, seconds_left=None if seconds is None else round(max(seconds, 0), 1)
+    )
+
+
 def _usage(job: Job) -> Usage:
     spent = {
         stage.name: round(stage.gpu_s, 3)
@@ -126,7 +159,7 @@ def _usage(job: Job) -> Usage:
     return Usage(gpu_seconds=round(sum(spent.values()), 3), gpu_seconds_by_stage=spent)
 
 
-def model_view(preset: Preset, motions: list[str], max_prompt_chars: int) -> ModelView:
+def model_view(preset: Preset, motions: list[str], max_prompt_chars: int, max_best_of: int) -> ModelView:
     """Show a preset with its limits; `motions` are the names of those that requests may ask for."""
     return ModelView(
         id=preset.name,
@@ -134,7 +167,10 @@ def model_view(preset: Preset, motions: list[str], max_prompt_chars: int) -> Mod
         sizes=[str(size) for size in preset.sizes],
         seconds=duration(preset.stages[-1]),
         example_prompts=list(preset.example_prompts),
+        vocabulary={attribute: list(words) for attribute, words in vocabulary(preset.name).items()},
         motions=motions,
+        max_seed=MAX_SEED,
+        max_best_of=max_best_of,
         max_prompt_chars=max_prompt_chars,
         max_prompt_tokens=preset.max_prompt_tokens,
         stages=[_stage_model(spec) for spec in preset.stages],
@@ -151,8 +187,11 @@ def _stage_model(spec: AnyStageSpec) -> StageModel:
         width=spec.width,
         fps=spec.fps,
         steps=spec.steps,
+        min_steps=MIN_STEPS,
         max_steps=spec.max_steps,
         guidance_scale=spec.guidance_scale,
+        min_guidance_scale=MIN_GUIDANCE_SCALE,
+        max_guidance_scale=MAX_GUIDANCE_SCALE,
         max_prompt_tokens=spec.max_prompt_tokens,
     )
 
@@ -179,8 +218,17 @@ def secret_view(secrets: Secrets) -> WebhookSecret:
     )
 
 
-def queue_view(preset: Preset, spec: AnyStageSpec, waiting: int, workers: list[Worker]) -> QueueView:
-    """Show the queue of a stage: how many jobs wait, and which of all `workers` serve it."""
+@dataclass(frozen=True)
+class QueueLoad:
+    """What a queue has to do: stages that wait and that run, and runs that were completed in the last hour."""
+
+    waiting: int
+    running: int
+    done_last_hour: int
+
+
+def queue_view(preset: Preset, spec: AnyStageSpec, load: QueueLoad, workers: list[Worker]) -> QueueView:
+    """Show the queue of a stage: what it has to do, and which of all `workers` serve it."""
     queue = queue_name(preset.name, spec.name)
     serving = [worker for worker in workers if queue in worker.queues]
     return QueueView(
@@ -188,22 +236,39 @@ def queue_view(preset: Preset, spec: AnyStageSpec, waiting: int, workers: list[W
         model=preset.name,
         stage=spec.name,
         title=spec.title,
-        waiting=waiting,
+        waiting=load.waiting,
+        running=load.running,
+        done_last_hour=load.done_last_hour,
         workers=len(serving),
         busy=sum(worker.state == "busy" for worker in serving),
     )
 
 
-def worker_view(worker: Worker) -> WorkerView:
-    """Show a live worker."""
+def worker_view(worker: Worker, job: Job | None) -> WorkerView:
+    """Show a live worker, and how far it is with `job`, that it runs."""
+    stage = None if job is None or job.open_stage is None else job.stage(job.open_stage)
+    if job is None or stage is None or stage.worker != worker.name:  # another has it by now
+        return WorkerView(
+            name=worker.name, queues=list(worker.queues), state=worker.state, video_id=worker.job_id
+        )
     return WorkerView(
-        name=worker.name, queues=list(worker.queues), state=worker.state, video_id=worker.job_id
+        name=worker.name,
+        queues=list(worker.queues),
+        state=worker.state,
+        video_id=worker.job_id,
+        queue=job.queue(stage.name),
+        stage=stage.name,
+        title=job.spec(stage.name).title,
+        since=stage.started_at,
+        step=stage.step,
+        steps=stage.steps,
     )
 
 
-def active_video(job: Job) -> ActiveVideo:
-    """Show an unfinished job as an operator sees it: without its prompt."""
+def active_video(job: Job, url_for: UrlFor | None = None) -> ActiveVideo:
+    """Show an unfinished job as an operator sees it; without `url_for` its content is left out."""
     return ActiveVideo(
+        **_content(job, url_for),
         id=job.id,
         project=job.project,
         model=job.request.preset,
@@ -211,6 +276,18 @@ def active_video(job: Job) -> ActiveVideo:
         created_at=job.created_at,
         stages=[_stage_times(stage, job) for stage in job.stages],
     )
+
+
+def _content(job: Job, url_for: UrlFor | None) -> dict[str, str | None]:
+    """Return the fields of `OwnContent`."""
+    if url_for is None:
+        return {}
+    result = job.result
+    return {
+        "prompt": job.request.prompt,
+        "preview_url": _url(result.preview, f"{job.id}-{result.name}.mp4", url_for),
+        "thumbnail_url": _url(result.files.get("thumbnail"), f"{job.id}-{result.name}.webp", url_for),
+    }
 
 
 def _stage_times(stage: StageRecord, job: Job) -> StageTimes:
@@ -228,11 +305,14 @@ def _stage_times(stage: StageRecord, job: Job) -> StageTimes:
     )
 
 
-def dead_letter_view(letter: DeadLetter) -> DeadLetterView:
-    """Show a job that failed for good."""
+def dead_letter_view(letter: DeadLetter, job: Job | None, url_for: UrlFor | None = None) -> DeadLetterView:
+    """Show a job that failed for good; without `url_for` its content is left out, and without its record also more."""
     failure = letter.failure
     return DeadLetterView(
+        **({} if job is None else _content(job, url_for)),
         video_id=letter.job_id,
+        project=job and job.project,
+        model=job and job.request.preset,
         stage=failure.stage,
         code=failure.code,
         message=failure.message,

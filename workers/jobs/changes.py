@@ -7,7 +7,9 @@ from collections.abc import Callable
 from cascade.workers.jobs.codec import dump_job
 from cascade.workers.jobs.dead_letters import DeadLetter, dump_letter
 from cascade.workers.jobs.events import publish
+from cascade.workers.jobs.listing import entry_of
 from cascade.workers.jobs.record import Job, JobStatus
+from cascade.workers.jobs.stage_times import note_completed
 from cascade.workers.jobs.transitions import expiry
 from cascade.workers.keys import (
     DEAD_LETTERS,
@@ -16,6 +18,8 @@ from cascade.workers.keys import (
     STORED,
     WEBHOOKS,
     job_key,
+    listing_key,
+    preview_key,
 )
 from cascade.workers.queue.waiting import schedule
 from cascade.workers.settings import Settings
@@ -31,9 +35,13 @@ def changes(before: Job | None, job: Job, settings: Settings, now: Callable[[], 
     """
     transaction = Transaction()
     transaction.add("SET", job_key(job.id), dump_job(job))
+    if before is None or before.status is not job.status:
+        transaction.add("HSET", listing_key(job.project), job.id, entry_of(job))
     publish(transaction, before, job)
     if before is None or _place(before) != _place(job):
         schedule(transaction, before, job, now())
+        transaction.add("DEL", preview_key(job.id))
+    note_completed(transaction, before, job)
     stored = job.stored_bytes - (0 if before is None else before.stored_bytes)
     if stored:
         transaction.add("HINCRBY", STORED, job.project, stored)

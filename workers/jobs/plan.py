@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,10 +42,12 @@ def load_plan(stored: Iterable[Mapping[str, Any]]) -> tuple[AnyStageSpec, ...]:
     Raises:
         UnreadableRecord: a tag or a field that this version does not know, or a missing or wrong value.
     """
-    return tuple(_load_spec(fields) for fields in stored)
+    return tuple(_load_spec(json.dumps(fields)) for fields in stored)
 
 
-def _load_spec(stored: Mapping[str, Any]) -> AnyStageSpec:
+@lru_cache(maxsize=1024)  # jobs with the same choices have the same plan
+def _load_spec(content: str) -> AnyStageSpec:
+    stored: Mapping[str, Any] = json.loads(content)
     options = dict(stored.get("options") or {})
     tag = options.pop(TAG, None)
     if tag not in options_types():

@@ -25,7 +25,7 @@ from cascade.workers.jobs.changes import changes, unschedule
 from cascade.workers.jobs.claim import LIFETIME_S, Claim, Claimed
 from cascade.workers.jobs.codec import load_job, project_of, version_of
 from cascade.workers.jobs.events import announce
-from cascade.workers.jobs.paging import Place, places_after
+from cascade.workers.jobs.listing import ALL_JOBS, JobFilter, Listing, Place
 from cascade.workers.jobs.record import Job
 from cascade.workers.keys import (
     JOBS_DUE,
@@ -37,7 +37,9 @@ from cascade.workers.keys import (
     events_key,
     job_key,
     jobs_key,
+    listing_key,
     open_key,
+    preview_key,
 )
 from cascade.workers.queue.waiting import hold_for_worker, schedule
 from cascade.workers.redis_client import RedisClient, load_script, server_time
@@ -50,6 +52,10 @@ MAX_WRITES = 8
 UNMARKED = ""
 DELETED_TTL_S = 86_400
 MAX_DELETED = 10_000
+MAX_LOOKED = 100_000
+"""Jobs of a list that are looked at for one page; then it is returned as it is."""
+MORE = 100
+"""Records that are read at once, where the first did not do."""
 
 
 def new_write() -> str:
@@ -64,6 +70,7 @@ class JobStore:
         self.redis, self.settings = redis, settings
         self._commit = load_script(redis, "jobs/commit.lua")
         self._admit = load_script(redis, "jobs/commit.lua", needs_memory=True)
+        self._listing = Listing(redis)
 
     def now(self) -> float:
         """Return Redis's time (Unix seconds): the one clock of all stored times."""
@@ -208,19 +215,30 @@ class JobStore:
         project: str = "default",
         *,
         newest_first: bool = True,
-    ) -> tuple[list[Job], bool]:
-        """Return up to `limit` jobs of a project behind the job `after`, and whether there are more.
+        only: JobFilter = ALL_JOBS,
+    ) -> tuple[list[Job], str | None]:
+        """Return the next `limit` jobs of a project's list that pass a filter, behind the job `after`.
 
+        Returns:
+            The jobs, and the id that the next page comes after, None where there are no more. Only a search through more than
+            MAX_LOOKED jobs may return fewer of them before the end of the list.
         Raises:
             JobNotFound: `after` is not in the list, and was not for a day.
         """
         place = None if after is None else self._place_of(after, project)
+        jobs: list[Job] = []
+        looked, count = 0, limit + 1  # one more tells whether there is another page
         while True:
-            places = places_after(self.redis, jobs_key(project), place, limit + 1, newest_first=newest_first)
-            jobs, has_more = self.get_all(place.job_id for place in places[:limit]), len(places) > limit
-            if jobs or not has_more:
-                return jobs, has_more
-            place = places[limit - 1]  # all of them were deleted meanwhile, or cannot be read
+            found = self._listing.find(project, only, place, count, newest_first=newest_first)
+            read = self.get_all(place.job_id for place in found.places)
+            jobs += [job for job in read if only.takes(job)]
+            self._listing.add_missing(project, (job for job in read if job.id in found.unlisted))
+            if len(jobs) > limit:
+                return jobs[:limit], jobs[limit - 1].id
+            place, looked = found.last, looked + found.looked
+            if place is None or looked >= MAX_LOOKED:
+                return jobs, None if place is None else place.job_id
+            count = max(count, MORE)
 
     def open_jobs(self) -> list[str]:
         """List the unfinished jobs of all projects, in no order."""
@@ -310,8 +328,11 @@ class JobStore:
         now, transaction = self.now(), Transaction()
         project = project_of(stored)
         created_at = self.redis.zscore(jobs_key(project), job_id)
-        transaction.add("DEL", job_key(job_id), events_key(job_id), deliveries_key(job_id))
+        transaction.add(
+            *("DEL", job_key(job_id), events_key(job_id), deliveries_key(job_id), preview_key(job_id))
+        )
         transaction.add("ZREM", jobs_key(project), job_id)
+        transaction.add("HDEL", listing_key(project), job_id)
         transaction.add("ZADD", OBJECTS_DUE, now, job_id)
         transaction.add("ZADD", deleted_key(project), now if created_at is None else created_at, job_id)
         transaction.add("ZREMRANGEBYRANK", deleted_key(project), 0, -MAX_DELETED - 1)

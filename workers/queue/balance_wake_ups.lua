@@ -1,10 +1,8 @@
--- Compare what waits in every queue with its wake-ups, and remove wake-ups that nothing waits for.
+-- Compare what waits in every queue with its wake-ups: send those that are missing, and remove those that nothing waits for.
 -- KEYS: none
--- ARGV: every queue: its name, which is the key of its wake-ups, the key of its line, and the prefix of the keys of its
---       projects' stages
--- Returns how many wake-ups each queue lacks.
-local lacking = {}
-for at = 1, #ARGV, 3 do
+-- ARGV: 1 wake-up, 2 most that are sent for a queue, then every queue: its name, which is the key of its wake-ups, the key of
+--       its line, and the prefix of the keys of its projects' stages
+for at = 3, #ARGV, 3 do
   local waiting = 0
   for _, project in ipairs(redis.call('ZRANGE', ARGV[at + 1], 0, -1)) do
     local jobs = redis.call('ZCARD', ARGV[at + 2] .. project)
@@ -14,6 +12,5 @@ for at = 1, #ARGV, 3 do
   local wake_ups = redis.call('LLEN', ARGV[at])
   if wake_ups > waiting then redis.call('LTRIM', ARGV[at], 0, waiting - 1) end
   if waiting == 0 then redis.call('DEL', ARGV[at]) end
-  table.insert(lacking, math.max(waiting - wake_ups, 0))
+  for _ = 1, math.min(waiting - wake_ups, tonumber(ARGV[2])) do redis.call('LPUSH', ARGV[at], ARGV[1]) end
 end
-return lacking

@@ -39,6 +39,11 @@ class Worker:
 CODEC = TypeAdapter(Worker)
 
 
+def parse_heartbeat(content: bytes) -> Worker:
+    """Read what a heartbeat says."""
+    return CODEC.validate_json(content)
+
+
 def live_workers(redis: RedisClient) -> list[Worker]:
     """List the workers whose last heartbeat is not older than TTL_S, by name."""
     names = sorted(redis.smembers(WORKERS))
@@ -46,7 +51,7 @@ def live_workers(redis: RedisClient) -> list[Worker]:
     gone = [name for name, value in zip(names, stored, strict=True) if value is None]
     if gone:
         redis.srem(WORKERS, *gone)  # one that is only late puts itself back with its next heartbeat
-    return [CODEC.validate_json(value) for value in stored if value is not None]
+    return [parse_heartbeat(value) for value in stored if value is not None]
 
 
 class Heartbeat:

@@ -7,6 +7,7 @@ oldest job of a project goes first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from cascade.workers.jobs.record import Job, StageRecord, StageStatus
@@ -20,6 +21,7 @@ from cascade.workers.keys import (
     waiting_key,
 )
 from cascade.workers.queue.lease import Lease
+from cascade.workers.queue.wake_ups import WAKE_UP
 from cascade.workers.redis_client import RedisClient, load_script, server_time
 from cascade.workers.transaction import Transaction
 
@@ -72,6 +74,7 @@ def _put_in(transaction: Transaction, job: Job, stage: StageRecord, now: float) 
     else:
         transaction.add("ZADD", waiting_key(queue, job.project), job.created_at, job.id)
         transaction.add("ZADD", line_key(queue), "NX", now, job.project)
+        transaction.add("LPUSH", queue, WAKE_UP)
 
 
 class WaitingStages:
@@ -92,6 +95,11 @@ class WaitingStages:
     def count(self, queue: str) -> int:
         """Count the stages that wait in a queue."""
         return sum(self._by_project(queue).values())
+
+    def running(self) -> Counter[str]:
+        """Count the stages that workers have, by queue."""
+        holders = self.redis.hkeys(LEASE_HOLDERS)
+        return Counter(member.decode().partition("/")[2] for member in holders)
 
     def waited_s(self, queue: str) -> float:
         """Return how long the project that waits longest has waited for a turn, in seconds; 0 if none waits."""

@@ -52,9 +52,10 @@ class ObjectStore:
                 raise
             self._create_bucket()
 
-    def check(self) -> None:
-        """Raise botocore's error if the server or the bucket cannot be reached."""
-        self._client.head_bucket(Bucket=self.bucket)
+    def check(self) -> str:
+        """Return what the server calls itself, if it does; raise botocore's error if it or the bucket cannot be reached."""
+        answer = self._client.head_bucket(Bucket=self.bucket)
+        return str(answer["ResponseMetadata"]["HTTPHeaders"].get("server", ""))
 
     def put(self, key: str, content: bytes, media_type: str) -> None:
         """Store an object, in the place of one with the same key."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from cascade.service.access.authentication import Reader
-from cascade.service.api.dependencies import Presign, Queue, ServiceSettings
+from cascade.service.api.dependencies import Queue, ServiceSettings
 from cascade.service.api.file_response import file_response
 from cascade.service.api.openapi import problems
 from cascade.service.api.own_videos import VideoId, check_stage, own_video
@@ -52,7 +52,6 @@ def download_video(
     caller: Reader,
     queue: Queue,
     settings: ServiceSettings,
-    url_for: Presign,
     variant: Annotated[
         Variant, Query(description="What to download; spritesheet is the contact sheet.")
     ] = Variant.VIDEO,
@@ -71,7 +70,9 @@ def download_video(
         raise IllegalTransition(f"the {variant} of stage {record.name} of video {video_id} {state}")
     filename = f"{video_id}-{record.name}.{variant.ending}"
     if settings.content == "redirect" and artifact.place == "s3":
-        return RedirectResponse(url_for(artifact, filename), 307)
+        return RedirectResponse(
+            queue.artifacts.objects.presign(artifact.key, filename, artifact.media_type), 307
+        )
     return file_response(request.headers, artifact, filename, partial(queue.artifacts.open, artifact))
 
 

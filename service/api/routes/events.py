@@ -39,7 +39,9 @@ async def video_events(
     """Stream server-sent events from the beginning, or after `Last-Event-ID`; the stream ends with the video.
 
     `stage.started`, `stage.progress`, `stage.completed` (its preview is there), `stage.requeued`, and `video.queued`,
-    `video.completed`, `video.failed`, `video.cancelled`. Where nothing more is to come, the answer is 204, at which a
+    `video.completed`, `video.failed`, `video.cancelled`. Between them come events `preview` of a running first stage, which have
+    no id: `{"stage", "step", "steps", "image"}`, the image an animated WebP as a data URL of about 20 KB at most; who comes
+    later gets the newest. Where nothing more is to come, the answer is 204, at which a
     browser's EventSource connects no more. After an id that is none of the video's events all of them come.
     """
     job = await run_in_threadpool(own_video, video_id, jobs, caller)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from cascade.service.api.dependencies import Connected, Queue
 from cascade.service.api.download_urls import FILES, SignedFile, download_secret
@@ -37,6 +38,8 @@ def download_file(
     if expires < server_time(servers.redis):
         raise ApiError(403, "this URL has expired; ask for the video again")
     artifact = _artifact(find_video(key.split("/")[1], queue.jobs), key)
+    if servers.settings.content == "redirect" and artifact.place == "s3":
+        return RedirectResponse(servers.objects.presign(key, filename, artifact.media_type), 307)
     return file_response(request.headers, artifact, filename, partial(queue.artifacts.open, artifact))
 
 

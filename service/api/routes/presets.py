@@ -34,4 +34,4 @@ def get_model(model: str, _: Reader, motions: RegisteredMotions, settings: Servi
 
 def _model(name: str, motions: Motions, settings: Settings) -> ModelView:
     names = [motion.name for motion in motions.list(name)]
-    return model_view(get_preset(name), names, settings.max_prompt_chars)
+    return model_view(get_preset(name), names, settings.max_prompt_chars, settings.max_best_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from cascade.service.api.schemas.stages import NamedStage
 
@@ -15,6 +15,8 @@ class QueueView(BaseModel):
     stage: str
     title: str = Field(description="The stage's name for people.")
     waiting: int
+    running: int
+    done_last_hour: int = Field(description="Runs of the stage that were completed in the last 60 minutes.")
     workers: int
     busy: int
 
@@ -22,10 +24,20 @@ class QueueView(BaseModel):
 class WorkerView(BaseModel):
     """A live worker."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     name: str
     queues: list[str]
     state: str = Field(description="loading, ready or busy.", examples=["busy"])
     video_id: str | None
+    queue: str | None = Field(
+        None, description="Of the stage that it runs; null like the rest where it runs none."
+    )
+    stage: str | None = None
+    title: str | None = Field(None, description="The stage's name for people.")
+    since: float | None = Field(None, description="When it began the stage, in Unix seconds.")
+    step: int | None = None
+    steps: int | None = None
 
 
 class StageTimes(NamedStage):
@@ -40,7 +52,17 @@ class StageTimes(NamedStage):
     finished_at: float | None
 
 
-class ActiveVideo(BaseModel):
+class OwnContent(BaseModel):
+    """What of a video only its own project sees: null in answers to keys of other projects, or without the scope `read`."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    prompt: str | None = None
+    preview_url: str | None = Field(None, description="URL of the clip of its last completed stage.")
+    thumbnail_url: str | None = None
+
+
+class ActiveVideo(OwnContent):
     """An unfinished video."""
 
     id: str
@@ -51,10 +73,12 @@ class ActiveVideo(BaseModel):
     stages: list[StageTimes]
 
 
-class DeadLetterView(BaseModel):
+class DeadLetterView(OwnContent):
     """A video that failed for good."""
 
     video_id: str
+    project: str | None = Field(description="Null if its record cannot be read.")
+    model: str | None
     stage: str | None
     code: str = Field(examples=["retries_exhausted"])
     message: str

@@ -17,8 +17,11 @@ class StageModel(NamedStage):
     width: int
     fps: int
     steps: int
+    min_steps: int
     max_steps: int
     guidance_scale: float
+    min_guidance_scale: float
+    max_guidance_scale: float
     max_prompt_tokens: int | None = Field(None, description="As that of the model, for this stage.")
 
 
@@ -33,7 +36,13 @@ class ModelView(BaseModel):
     sizes: list[str]
     seconds: str
     example_prompts: list[str]
+    vocabulary: dict[str, list[str]] = Field(
+        description="The words that the preset knows, by attribute; empty where it takes any words.",
+        examples=[{"shape": ["circle", "square"], "motion": ["right", "up"]}],
+    )
     motions: list[str] = Field(description="Names that `motion` may take.")
+    max_seed: int
+    max_best_of: int = Field(description="Most drafts of one video.")
     max_prompt_chars: int
     max_prompt_tokens: int | None = Field(
         None,

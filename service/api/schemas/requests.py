@@ -77,6 +77,16 @@ class RemixVideo(StageChoices):
     )
 
 
+class CheckPrompt(BaseModel):
+    """A prompt that is not asked for yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="Preset; the first of `/v1/models` unless given.")
+    prompt: PromptText = Field(description="What the video would show.")
+    negative_prompt: Text | None = None
+
+
 class ContinueVideo(BaseModel):
     """The choice of the draft to go on with."""
 

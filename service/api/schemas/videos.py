@@ -93,6 +93,19 @@ class Usage(BaseModel):
     gpu_seconds_by_stage: dict[str, float]
 
 
+class EstimateView(BaseModel):
+    """When a video that is not over yet will go on, and end."""
+
+    position: int | None = Field(
+        ge=1,
+        description="Place in the line of its stage, 1 is next; null while a worker has it, or where it is delayed.",
+    )
+    seconds_left: float | None = Field(
+        ge=0,
+        description="Until the end, by how long such stages took lately; null where a stage was not measured yet.",
+    )
+
+
 class Video(VideoOptions):
     """A video job."""
 
@@ -110,7 +123,9 @@ class Video(VideoOptions):
     size: str = Field(examples=["256x160"])
     prompt: str
     warnings: list[str] = Field(
-        [], description="What of the prompts is not used, because text encoders read no more."
+        [],
+        description="What of the prompts is not used, because text encoders read no more, or because the preset does not "
+        "know it; each begins with `prompt: ` or `negative_prompt: `.",
     )
     remixed_from_video_id: str | None = None
     error: VideoError | None
@@ -119,6 +134,7 @@ class Video(VideoOptions):
     stop_after: str | None = Field(description="A draft is completed with this stage's clip.")
     drafts: list[DraftView] = Field(description="With `best_of`, all clips of the first stage.")
     stages: list[StageView]
+    estimate: EstimateView | None = Field(None, description="Null once the video is over.")
     usage: Usage
     url: str | None = Field(description="URL of the finished MP4, for a while and without a key.")
 
@@ -129,7 +145,7 @@ class VideoList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Video]
     first_id: str | None
-    last_id: str | None
+    last_id: str | None = Field(description="What the next page comes `after`.")
     has_more: bool
 
 

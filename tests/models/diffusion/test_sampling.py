@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+)
 from safetensors.torch import load_file
 
 from cascade.models.clip import PromptEmbeddings
 from cascade.models.diffusion.guidance import guided_predictor
+from cascade.models.diffusion.progress import PlannedSteps
 from cascade.models.diffusion.sampling import (
+    OnStep,
     denoise,
     draw_noise,
     sample_from_noise,
     seeded_generators,
 )
+from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -176,3 +185,60 @@ def test_a_scheduler_that_does_not_scale_begins_with_the_noise_itself() -> None:
 
     sample_from_noise(predict, noise, DDIMScheduler(), 2, seeded_generators([7]), lambda *_: None)
     assert torch.equal(seen[0], noise)
+
+
+class Watcher:
+    """Looks at the estimate of every step."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+        self.estimates: list[torch.Tensor] = []
+
+    def __call__(self, step: int, steps: int) -> None:
+        assert self.steps[-1] == (step, steps)  # the estimate comes before the step is reported
+
+    def look(self, step: int, steps: int, estimate: Callable[[], torch.Tensor]) -> None:
+        self.steps.append((step, steps))
+        self.estimates.append(estimate())
+
+
+def sampled(scheduler: Scheduler, on_step: OnStep) -> torch.Tensor:
+    """Three videos of two frames, by a network that takes a quarter of what it sees for the clean sample."""
+    noise = draw_noise((3, 2, 4, 4), seeded_generators([7, 8, 9]), CPU)
+    return sample_from_noise(
+        lambda sample, _: sample * 0.25, noise, scheduler, 6, seeded_generators([7, 8, 9]), on_step
+    )
+
+
+@pytest.mark.parametrize("kind", [DDPMScheduler, DDIMScheduler, EulerDiscreteScheduler])
+def test_who_watches_sees_what_the_network_takes_for_the_clean_sample_and_changes_nothing(
+    kind: type[DDPMScheduler],
+) -> None:
+    options = {} if kind is EulerDiscreteScheduler else {"clip_sample": False}
+    scheduler = kind(prediction_type="sample", **options)
+    seen: list[torch.Tensor] = []
+    watcher = Watcher()
+    unwatched = sampled(scheduler, lambda *_: None)
+    assert torch.equal(sampled(scheduler, watcher), unwatched)
+    assert watcher.steps == [(k, 6) for k in range(1, 7)]
+    noise = draw_noise((3, 2, 4, 4), seeded_generators([7, 8, 9]), CPU)
+    sample_from_noise(
+        lambda sample, _: seen.append(sample) or sample * 0.25,  # type: ignore[func-returns-value]
+        *(noise, scheduler, 6, seeded_generators([7, 8, 9]), lambda *_: None),
+    )
+    for estimate, sample in zip(watcher.estimates, seen, strict=True):
+        torch.testing.assert_close(estimate, sample * 0.25)
+
+
+def test_of_a_scheduler_without_estimates_the_sample_is_seen() -> None:
+    scheduler, watcher = DPMSolverMultistepScheduler(), Watcher()
+    result = sampled(scheduler, watcher)
+    assert torch.equal(watcher.estimates[-1], result)
+
+
+def test_a_watcher_of_a_stage_in_parts_sees_steps_of_the_whole_stage() -> None:
+    watcher = Watcher()
+    planned = PlannedSteps(watcher, 10)
+    planned.part(4)  # nothing is reported of this one
+    sampled(DDIMScheduler(), planned.part(6))
+    assert watcher.steps == [(4 + k, 10) for k in range(1, 7)]

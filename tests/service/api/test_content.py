@@ -237,9 +237,9 @@ def test_a_setting_redirects_to_the_object_store(
     assert client.head(f"/v1/videos/{video}/content").status_code == 307
     tensors = client.get(f"/v1/videos/{video}/content?variant=safetensors")
     assert tensors.content == b"tensors expert-translation"  # they are in Redis
-    shown = client.get(f"/v1/videos/{video}").json()["url"]
-    assert shown.startswith(endpoint)
-    assert httpx.get(shown).content == CONTENT
+    shown = client.get(client.get(f"/v1/videos/{video}").json()["url"])
+    assert (shown.status_code, shown.headers["location"].startswith(endpoint)) == (307, True)
+    assert httpx.get(shown.headers["location"]).content == CONTENT
 
 
 COMMANDS = {

@@ -10,11 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs import transitions
 from cascade.workers.jobs.record import Failure
-from cascade.workers.keys import events_key
+from cascade.workers.keys import events_key, preview_key
+from cascade.workers.previews import Preview, PreviewSender
+from cascade.workers.queue.lease import Lease
 from cascade.workers.servers import Servers
 
 PROMPT = "a red circle"
@@ -24,7 +27,7 @@ OTHERS = ("interpolation", "super-resolution", "expert-translation")
 Finish = Callable[..., None]
 Later = Callable[..., None]
 Event = tuple[str, str, dict[str, Any]]
-"""(id, type, data)."""
+"""(id, type, data); a preview has no id."""
 
 Events = list[Event]
 
@@ -36,7 +39,7 @@ def read_events(lines: Iterator[str]) -> Iterator[Event]:
             name, _, value = line.partition(": ")
             fields[name] = value
         elif fields:
-            yield fields["id"], fields["event"], json.loads(fields["data"])
+            yield fields.get("id", ""), fields["event"], json.loads(fields["data"])
             fields = {}
 
 
@@ -194,3 +197,49 @@ def test_a_continued_draft_sends_further_events(client: httpx.Client, finish: Fi
     later(0.3, finish, video_id, *OTHERS)
     rest = events_of(client, video_id, after=draft[-1][0])
     assert (rest[0][1], rest[-1][1]) == ("video.queued", "video.completed")
+
+
+@pytest.fixture
+def running(job_queue: JobQueue, video_id: str) -> Lease:
+    """The lease of a worker that runs the first stage of the video."""
+    lease = job_queue.waiting.take((f"shapes.{FIRST}",), "worker-1-1")
+    assert lease is not None
+    job_queue.jobs.update(video_id, lambda job: transitions.start_stage(job, FIRST, "worker-1", 1.0))
+    return lease
+
+
+def show(servers: Servers, lease: Lease, step: int) -> bool:
+    frames = torch.full((4, 16, 24, 3), 10 * step, dtype=torch.uint8)
+    return PreviewSender(servers.redis).send(Preview(lease, FIRST, step, 20, frames, 2))
+
+
+def test_previews_come_between_events_and_a_latecomer_gets_the_newest(
+    client: httpx.Client, connected: Servers, running: Lease, finish: Finish, later: Later, video_id: str
+) -> None:
+    assert all(show(connected, running, step) for step in (4, 8))
+    begun = threading.Event()
+
+    def go_on() -> None:
+        begun.wait(10)
+        show(connected, running, 12)
+        time.sleep(0.3)
+        finish(video_id)
+
+    later(0, go_on)
+    events: Events = []
+    for event in follow(client, video_id):
+        events.append(event)
+        if event[1] == "preview":
+            begun.set()
+    previews = [(event_id, data) for event_id, name, data in events if name == "preview"]
+    assert [(data["stage"], data["step"], data["steps"]) for _, data in previews] == [
+        (FIRST, 8, 20),
+        (FIRST, 12, 20),
+    ]
+    assert {event_id for event_id, _ in previews} == {""}
+    assert previews[0][1]["image"].startswith("data:image/webp;base64,UklGR")  # RIFF
+    assert [name for _, name, _ in events][:3] == ["video.queued", "stage.started", "preview"]
+    assert events[-1][1] == "video.completed"
+    assert connected.redis.get(preview_key(video_id)) is None
+    assert not show(connected, running, 16)  # by a worker that has not noticed
+    assert "preview" not in [name for _, name, _ in events_of(client, video_id)]

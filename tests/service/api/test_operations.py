@@ -33,8 +33,12 @@ def test_operators_see_queues_workers_and_videos_of_all_projects_but_no_prompts(
     as_key: Callable[..., httpx.Client], job_queue: JobQueue, connected: Servers
 ) -> None:
     first, second = (create(as_key(project)).json()["id"] for project in ("a", "b"))
-    job_queue.jobs.update(first, lambda job: transitions.start_stage(job, "keyframes", "worker-1", 5.0))
-    Heartbeat(connected.redis, ("shapes.keyframes",)).set("busy", first)
+    heartbeat = Heartbeat(connected.redis, ("shapes.keyframes",))
+    name = heartbeat.worker.name
+    assert job_queue.waiting.take(("shapes.keyframes",), f"{name}-1") is not None
+    job_queue.jobs.update(first, lambda job: transitions.start_stage(job, "keyframes", name, 5.0))
+    job_queue.jobs.update(first, lambda job: transitions.advance_stage(job, "keyframes", 3, 20))
+    heartbeat.set("busy", first)
     operator = as_key("operations", Scope.ADMIN)
     answer = operator.get("/v1/ops")
     state = answer.json()
@@ -45,15 +49,67 @@ def test_operators_see_queues_workers_and_videos_of_all_projects_but_no_prompts(
         "stage": "keyframes",
         "title": "Keyframes",
         "waiting": 1,
+        "running": 1,
+        "done_last_hour": 0,
         "workers": 1,
         "busy": 1,
     }
     [worker] = state["workers"]
     assert (worker["queues"], worker["state"], worker["video_id"]) == (["shapes.keyframes"], "busy", first)
+    assert (worker["queue"], worker["stage"], worker["title"]) == (
+        "shapes.keyframes",
+        "keyframes",
+        "Keyframes",
+    )
+    assert (worker["since"], worker["step"], worker["steps"]) == (5.0, 3, 20)
     assert [(video["id"], video["project"]) for video in state["videos"]] == [(first, "a"), (second, "b")]
     stage = state["videos"][0]["stages"][0]
     assert (stage["name"], stage["title"], stage["started_at"]) == ("keyframes", "Keyframes", 5.0)
     assert "secret" not in answer.text
+    assert state["videos"][0]["prompt"] is None
+
+
+def test_operators_see_prompts_and_clips_of_their_own_project(
+    as_key: Callable[..., httpx.Client], job_queue: JobQueue, finish: Callable[..., None]
+) -> None:
+    own, foreign = as_key("a"), as_key("b")
+    running, other, failed = (create(client).json()["id"] for client in (own, foreign, own))
+    finish(running, "keyframes")
+    finish(other, "keyframes")
+    failure = Failure("stage_failed", "no memory", "keyframes")
+    job_queue.jobs.update(failed, lambda job: transitions.start_stage(job, "keyframes", "w", 5.0))
+    job_queue.jobs.update(failed, partial(transitions.fail, failure=failure, now=6.0))
+    state = as_key("a", Scope.ADMIN, Scope.READ).get("/v1/ops").json()
+    videos = {video["id"]: video for video in state["videos"]}
+    assert (videos[running]["prompt"], videos[other]["prompt"]) == (PROMPT, None)
+    assert httpx.get(videos[running]["preview_url"]).content == b"mp4 keyframes"
+    assert httpx.get(videos[running]["thumbnail_url"]).content == b"thumbnail keyframes"
+    assert (videos[other]["preview_url"], videos[other]["thumbnail_url"]) == (None, None)
+    [letter] = state["dead_letters"]
+    assert (letter["video_id"], letter["prompt"], letter["project"], letter["model"]) == (
+        *(failed, PROMPT, "a", "shapes"),
+    )
+    for scopes in ((Scope.ADMIN,), (Scope.ADMIN, Scope.GENERATE)):  # without `read` not even these
+        assert "secret" not in as_key("a", *scopes).get("/v1/ops").text
+
+
+def test_a_queue_says_how_many_were_done_in_the_last_hour(
+    client: httpx.Client, finish: Callable[..., None]
+) -> None:
+    for _ in range(2):
+        finish(create(client).json()["id"], "keyframes")
+    queues = client.get("/v1/ops").json()["queues"]
+    assert [queue["done_last_hour"] for queue in queues] == [2, 0, 0, 0]
+    assert [queue["waiting"] for queue in queues] == [0, 2, 0, 0]
+
+
+def test_a_letter_whose_record_is_gone_is_shown(client: httpx.Client, job_queue: JobQueue) -> None:
+    video_id = create(client).json()["id"]
+    failure = Failure("stage_failed", "no memory", "keyframes")
+    job_queue.jobs.update(video_id, partial(transitions.fail, failure=failure, now=6.0))
+    job_queue.jobs.redis.delete(job_key(video_id))
+    [letter] = client.get("/v1/ops").json()["dead_letters"]
+    assert (letter["message"], letter["project"], letter["prompt"]) == ("no memory", None, None)
 
 
 def test_dead_letters_are_replayed_and_dismissed(

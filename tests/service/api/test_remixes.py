@@ -56,7 +56,8 @@ def test_a_remix_reuses_the_clips_before_the_stage_it_starts_from(
         ("queued", False),
         ("pending", False),
     ]
-    assert (remix["stages"][0]["steps"], remix["stages"][2]["steps"]) == (3, 4 * 5)  # four windows
+    # A first frame of 2 steps, and four windows.
+    assert (remix["stages"][0]["steps"], remix["stages"][2]["steps"]) == (3, 2 + 4 * 5)
     assert remix["usage"]["gpu_seconds"] == 0
     assert job_queue.waiting.count("shapes.super-resolution") == 1
     assert job_queue.waiting.count("shapes.keyframes") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from cascade.models.presets.table import get_preset
 from cascade.workers.job_queue import JobQueue
 from cascade.workers.jobs import transitions
-from cascade.workers.jobs.record import Failure
+from cascade.workers.jobs.record import Artifact, Failure, StageOutput
 
 PROMPT = "a red circle moving right on a gray background"
 SHAPES = get_preset("shapes")
@@ -25,7 +26,7 @@ def create(client: httpx.Client, **fields: object) -> dict[str, Any]:
 
 
 def nothing_was_queued(job_queue: JobQueue) -> bool:
-    return job_queue.jobs.page(10) == ([], False) and not any(map(job_queue.waiting.count, SHAPES.queues))
+    return job_queue.jobs.page(10) == ([], None) and not any(map(job_queue.waiting.count, SHAPES.queues))
 
 
 def test_a_new_video_is_queued_and_shown(client: httpx.Client, job_queue: JobQueue) -> None:
@@ -217,3 +218,24 @@ def test_a_video_says_when_it_expires(client: httpx.Client) -> None:
     assert client.get(f"/v1/videos/{video_id}").json()["expires_at"] is None
     cancelled = client.post(f"/v1/videos/{video_id}/cancel").json()
     assert abs(cancelled["expires_at"] - cancelled["created_at"] - 3600) < 10
+
+
+def test_a_video_that_waits_has_a_place_and_one_that_is_over_none(
+    client: httpx.Client, job_queue: JobQueue
+) -> None:
+    measured, first, second = (create(client)["id"] for _ in range(3))
+    assert client.get(f"/v1/videos/{second}").json()["estimate"] == {"position": 3, "seconds_left": None}
+    tensors = Artifact("redis", "jobs/x", 3, "abc", "application/vnd.safetensors")
+    for stage, seconds in zip(SHAPES.stage_names, (10, 4, 20, 6), strict=True):
+        start = partial(transitions.start_stage, stage=stage, worker="w", now=1.0)
+        output = StageOutput(tensors, {}, 0.5, 1000)
+        end = partial(transitions.complete_stage, stage=stage, output=output, now=1.0 + seconds)
+        job_queue.jobs.update(measured, start)
+        job_queue.jobs.update(measured, end)
+    listed = {video["id"]: video["estimate"] for video in client.get("/v1/videos").json()["data"]}
+    assert listed[measured] is None
+    assert listed[first] == {"position": 1, "seconds_left": 40.0}
+    assert listed[second] == {"position": 2, "seconds_left": 60.0}  # it waits 20 s for the third stage
+    job_queue.jobs.update(first, lambda job: transitions.start_stage(job, "keyframes", "w", 1.0))
+    assert client.get(f"/v1/videos/{first}").json()["estimate"]["position"] is None
+    assert client.post(f"/v1/videos/{second}/cancel").json()["estimate"] is None

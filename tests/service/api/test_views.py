@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cascade.models.presets.table import get_preset
 from cascade.service.api.schemas.videos import VideoStatus
-from cascade.service.api.views import active_video, model_view, queue_view, video_view
+from cascade.service.api.views import QueueLoad, active_video, model_view, queue_view, video_view
 from cascade.workers.jobs import transitions
 from cascade.workers.jobs.record import Artifact, Job, JobRequest, JobStatus, Motion, StageOutput
 from cascade.workers.queue.heartbeat import Worker
@@ -72,12 +72,13 @@ def test_a_queue_counts_the_workers_that_serve_it() -> None:
         Worker("b", ("shapes.keyframes",), "ready", "host", 2),
         Worker("c", ("show-1.keyframes",), "busy", "host", 3),
     ]
-    first, second, *_ = (queue_view(preset, spec, 5, workers) for spec in preset.stages)
+    first, second, *_ = (queue_view(preset, spec, QueueLoad(5, 1, 7), workers) for spec in preset.stages)
     assert (first.queue, first.workers, first.busy, first.waiting) == ("shapes.keyframes", 2, 1, 5)
+    assert (first.running, first.done_last_hour) == (1, 7)
     assert (second.queue, second.workers, second.busy) == ("shapes.interpolation", 1, 1)
 
 
 def test_a_preset_shows_its_defaults() -> None:
-    view = model_view(get_preset("show-1"), ["zigzag"], 1000)
+    view = model_view(get_preset("show-1"), ["zigzag"], 1000, 4)
     assert (view.id, view.sizes, view.seconds, view.motions) == ("show-1", ["576x320"], "3.625", ["zigzag"])
     assert (view.stages[0].steps, view.stages[0].guidance_scale) == (75, 9.0)

@@ -65,11 +65,11 @@ def test_pages_walk_through_all_jobs_in_both_orders(jobs: JobStore) -> None:
         jobs.create(example_job(f"video_{number}", now=100.0 + number))
     for newest_first, expected in ((True, [4, 3, 2, 1, 0]), (False, [0, 1, 2, 3, 4])):
         ids: list[str] = []
-        after, more = None, True
-        while more:
-            page, more = jobs.page(2, after, newest_first=newest_first)
+        page, after = jobs.page(2, newest_first=newest_first)
+        ids += [job.id for job in page]
+        while after is not None:
+            page, after = jobs.page(2, after, newest_first=newest_first)
             ids += [job.id for job in page]
-            after = page[-1].id
         assert ids == [f"video_{number}" for number in expected]
     with pytest.raises(JobNotFound):
         jobs.page(2, "video_99")
