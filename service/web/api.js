@@ -2,13 +2,15 @@
 
 const KEY = "cascade-api-key";
 const RECONNECT_MS = 1500;
+const LAST_EVENTS = ["video.completed", "video.failed", "video.cancelled"];
 
 export class ApiError extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, retryAfterS) {
     super(problem?.detail ?? `The gateway answered ${status}.`);
     this.status = status;
     this.code = problem?.error?.code;
-    this.field = problem?.error?.param;
+    this.errors = problem?.errors ?? []; // {field, detail} of everything that is wrong
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -27,6 +29,8 @@ export async function request(method, path, body) {
 // Below the page, so that a proxy may offer the gateway under a path prefix.
 const address = (path) => new URL(`.${path}`, document.baseURI);
 
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 async function send(method, path, headers, body, signal) {
   if (apiKey.get()) headers.Authorization = `Bearer ${apiKey.get()}`;
   let answer;
@@ -37,25 +41,33 @@ async function send(method, path, headers, body, signal) {
     throw new Unreachable("The gateway cannot be reached.");
   }
   if (answer.ok) return answer;
-  throw new ApiError(answer.status, await answer.json().catch(() => null));
+  throw new ApiError(answer.status, await answer.json().catch(() => null), Number(answer.headers.get("Retry-After")) || null);
+}
+
+// How long to wait until a request that failed so is sent again.
+export function retryMs(error, usualMs) {
+  return error instanceof ApiError && error.retryAfterS ? Math.max(usualMs, error.retryAfterS * 1000) : usualMs;
 }
 
 // Calls onEvent(type, data) for every event of a video, until it has ended; reconnects behind the last event.
 export async function follow(id, onEvent, signal) {
   let lastId = "0-0";
   while (!signal.aborted) {
+    let waitMs = RECONNECT_MS;
     try {
       const answer = await send("GET", `/v1/videos/${id}/events`, { "Last-Event-ID": lastId }, undefined, signal);
       if (answer.status === 204) return; // it has ended, and all of its events are here
       for await (const event of parse(answer.body)) {
-        lastId = event.id;
+        lastId = event.id ?? lastId; // what is not kept has no id
         onEvent(event.type, JSON.parse(event.data));
-        if (["video.completed", "video.failed", "video.cancelled"].includes(event.type)) return;
+        if (LAST_EVENTS.includes(event.type)) return;
       }
     } catch (error) {
-      if (signal.aborted || (error instanceof ApiError && error.status < 500)) return;
+      const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
+      if (signal.aborted || refused) return;
+      waitMs = retryMs(error, RECONNECT_MS);
     }
-    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    await pause(waitMs);
   }
 }
 

@@ -1,4 +1,4 @@
-// Small helpers to build elements and to show messages.
+// Small helpers to build elements and to tell people things.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -19,9 +19,25 @@ export function showBanner(message) {
   $("banner").hidden = !message;
 }
 
+// Says to people who hear the page what others see happen.
+export function announce(message) {
+  $("announcements").textContent = message;
+}
+
 // pairs: [value, text] of each option.
 export function setOptions(select, pairs, selected) {
   select.replaceChildren(...pairs.map(([value, text]) => h("option", { value, selected: value === selected }, text)));
 }
 
 export const optionsOfStages = (stages) => stages.map(({ name, title }) => [name, title]);
+
+export const prefersStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// Returns `act`, put off until nobody has called for `ms`.
+export function debounce(act, ms) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, ms);
+  };
+}

@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from cascade.service.stack.embedded import free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.end_to_end.browsing import Pages
 
 PROMPT = "a red circle moving right on a gray background"
 FEW_STEPS = {"keyframes": 2, "interpolation": 1, "super-resolution": 1, "expert-translation": 2}
@@ -135,3 +140,28 @@ def up(tmp_path_factory: pytest.TempPathFactory, shapes_checkpoints: Path) -> It
     stack.start()
     yield stack
     stack.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from tests.end_to_end.browsing import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def pages(browser: Browser, up: Up) -> Iterator[Pages]:
+    """Pages of the stack; a video that a test leaves under way would slow the next one down."""
+    from tests.end_to_end.browsing import Pages
+
+    pages = Pages(browser, up)
+    yield pages
+    pages.close("status of 422")
+    for video in httpx.get(f"{up.url}/v1/videos?limit=100", timeout=ANSWER_S).json()["data"]:
+        httpx.delete(f"{up.url}/v1/videos/{video['id']}", timeout=ANSWER_S)
+
+
+@pytest.fixture
+def page(pages: Pages) -> Page:
+    return pages.open()
