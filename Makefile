@@ -15,8 +15,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[worker,train,embedded]' --group dev --group docs
 	@touch $@
 
-demo: $(STAMP)   ## Start the whole stack, make one video from a prompt and download it
-	$(BIN)/cascade demo
+# A prompt goes to the command as it is, through the environment: neither make nor the shell reads what is in it.
+unexport PROMPT PRESET
+demo: export DEMO_PROMPT := $(if $(filter command line,$(origin PROMPT)),$(value PROMPT))
+demo: export DEMO_PRESET := $(value PRESET)
+demo: $(STAMP)   ## Start the whole stack, make one video and show it: make demo PROMPT="..." PRESET=...
+	@$(BIN)/cascade demo $${DEMO_PRESET:+"--preset=$$DEMO_PRESET"} -- $${DEMO_PROMPT:+"$$DEMO_PROMPT"}
 
 up: $(STAMP)     ## Start the whole stack on this machine and keep it running
 	$(BIN)/cascade up

@@ -10,20 +10,22 @@ with cascade.Client("http://127.0.0.1:8000") as client:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from cascade.service.api.schemas.presets import ModelList, ModelView
-from cascade.service.api.schemas.videos import Variant, Video, VideoDeleted, VideoList
+from cascade.service.api.schemas.videos import Variant, Video, VideoDeleted, VideoList, VideoStatus
 from cascade.service.connection import ClientError, Connection, Refused, Unavailable
 
 __all__ = ["DEFAULT_URL", "Client", "ClientError", "Refused", "Unavailable"]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-RECONNECT_S = 1.0
+POLL_S = 1.0
 MAX_ABSENCE_S = 60.0
+MAX_PAUSE_S = 60.0
+TOO_MANY_REQUESTS = 429
 
 
 class Client:
@@ -94,10 +96,30 @@ class Client:
         return self._connection.request(Video, "GET", f"/v1/videos/{video_id}")
 
     def list(
-        self, limit: int = 20, after: str | None = None, order: Literal["asc", "desc"] = "desc"
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        order: Literal["asc", "desc"] = "desc",
+        *,
+        q: str | None = None,
+        status: Iterable[VideoStatus | str] = (),
+        model: str | None = None,
     ) -> VideoList:
-        """Fetch a page of videos, newest first; the page behind the video `after`."""
-        params = {"limit": limit, "after": after, "order": order}
+        """Fetch a page of videos, newest first; the page behind the video `after`.
+
+        Args:
+            q: a part of the prompt, in any case.
+            status: any of these; all unless given.
+            model: name of a preset.
+        """
+        params = {
+            "limit": limit,
+            "after": after,
+            "order": order,
+            "q": q,
+            "status": ",".join(status) or None,
+            "model": model,
+        }
         return self._connection.request(VideoList, "GET", "/v1/videos", params=params)
 
     def cancel(self, video_id: str, idempotency_key: str | None = None) -> Video:
@@ -155,7 +177,9 @@ class Client:
         return self._connection.request(ModelView, "GET", f"/v1/models/{name}")
 
     def watch(self, video_id: str) -> Iterator[Video]:
-        """Yield the video now and after every event, until it has ended; reconnects where a connection is cut.
+        """Yield the video now and after every event, until it has ended; every second while it waits in line.
+
+        Connects again where a connection is cut, and waits as long as the gateway says where requests are too many.
 
         Raises:
             Refused: there is no such video.
@@ -163,22 +187,29 @@ class Client:
         """
         last_id, absent_since = "0-0", None
         while True:
+            pause_s = POLL_S
             try:
                 video = self.get(video_id)
                 absent_since = None
                 yield video
+                if not video.status.final and not _waits(video):
+                    for event_id in self._connection.event_ids(f"/v1/videos/{video_id}/events", last_id):
+                        last_id, video = event_id, self.get(video_id)
+                        yield video
+                        if _waits(video):
+                            break
                 if video.status.final:
                     return
-                for event_id in self._connection.event_ids(f"/v1/videos/{video_id}/events", last_id):
-                    last_id, video = event_id, self.get(video_id)
-                    yield video
-                if video.status.final:
-                    return
-            except Unavailable:
+            except Unavailable as error:
                 absent_since = absent_since or time.monotonic()
                 if time.monotonic() - absent_since > MAX_ABSENCE_S:
                     raise
-            time.sleep(RECONNECT_S)
+                pause_s = _pause_s(error)
+            except Refused as error:
+                if error.status != TOO_MANY_REQUESTS:
+                    raise
+                pause_s = _pause_s(error)
+            time.sleep(pause_s)
 
     def download(
         self,
@@ -192,6 +223,16 @@ class Client:
         params = {"variant": variant, "stage": stage}
         self._connection.download(f"/v1/videos/{video_id}/content", params, target)
         return target
+
+
+def _waits(video: Video) -> bool:
+    """Return whether others go first: of them this video's events say nothing."""
+    return video.estimate is not None and video.estimate.position is not None
+
+
+def _pause_s(error: ClientError) -> float:
+    """Return how long to wait before the next try: as the gateway says, but no longer than any of its limits lasts."""
+    return min(max(error.retry_after_s or 0.0, POLL_S), MAX_PAUSE_S)
 
 
 def _once(idempotency_key: str | None) -> dict[str, str]:

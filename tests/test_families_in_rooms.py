@@ -36,7 +36,7 @@ NAMES = (
     | {stage for preset in PRESETS.values() for stage in preset.stage_names}
     | DATA
 )
-ENGLISH = {"shapes", "pipelines", "interpolation", "text-to-video"}
+ENGLISH = {"shapes", "pipelines", "interpolation", "decoding", "text-to-video"}
 """Names that are also words of the field: in prose they name nothing of a family, and tensors have `shapes` too."""
 
 WHERE_TO = (

@@ -43,6 +43,7 @@ FLOORS = (
             ("cli", "one file per command"),
             ("stack", "all on one machine"),
             ("web", "the page, no build step"),
+            ("doctor", "what is wrong here"),
         ),
     ),
     Floor(
@@ -54,6 +55,7 @@ FLOORS = (
             ("queue", "Celery, turns, leases"),
             ("storage", "artifacts in Redis and S3"),
             ("webhooks", "signed deliveries"),
+            ("planning", "simulated lines"),
         ),
     ),
     Floor(

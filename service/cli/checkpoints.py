@@ -67,6 +67,7 @@ def pull(presets: Presets = None) -> None:
     was cut off begins again. A checkpoint that the preset can do without is passed over if it cannot be had.
     """
     from cascade.models.checkpoints.loading import Checkpoints
+    from cascade.models.checkpoints.parts import find_part, part_title
     from cascade.models.checkpoints.requirements import requirements
 
     checkpoints = Checkpoints(get_settings().checkpoints_dir)
@@ -76,9 +77,11 @@ def pull(presets: Presets = None) -> None:
             parts = None if requirement.pipeline else requirement.parts
             try:
                 path = checkpoints.path(requirement.name, parts)
-                lacking = [part for part in requirement.parts if not (path / part).is_dir()]
+                lacking = [
+                    part_title(part) for part in requirement.parts if not find_part(path, part).exists()
+                ]
                 if lacking:
-                    raise CheckpointError(f"{path} has no {'/, '.join(lacking)}/")  # noqa: TRY301
+                    raise CheckpointError(f"{path} has no {', '.join(lacking)}")  # noqa: TRY301
             except CheckpointError as error:
                 style, note = ("yellow", " (optional; going on)") if requirement.optional else ("red", "")
                 console.print(f"{error}{note}", style=style, markup=False, highlight=False, soft_wrap=True)
@@ -103,12 +106,19 @@ def convert(
             min=1, help="Input channels of the UNet, where the stage needs more than the image model."
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Make a checkpoint of this preset's family; else of the first that can.",
+            callback=known_presets,
+        ),
+    ] = None,
 ) -> None:
     """Turn an image checkpoint into a video one that starts out as the image model."""
     from cascade.models.checkpoints.conversion import convert as convert_checkpoint
 
     try:
-        conversion = convert_checkpoint(source, target, in_channels)
+        conversion = convert_checkpoint(source, target, in_channels, preset)
     except CheckpointError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

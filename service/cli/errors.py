@@ -11,7 +11,9 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from cascade.models.errors import InvalidParameter, ModelError
+from cascade.service.cli.program import PROGRAM
 from cascade.service.client import ClientError
+from cascade.service.stack.running import StackStopped
 from cascade.workers.errors import WorkerError
 from cascade.workers.settings import WrongSettings
 
@@ -24,7 +26,8 @@ class CommandLine(TyperGroup):
     """The commands; whatever is the user's to mend becomes a line on stderr and an exit status."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command as `TyperGroup` does, and exit with its status."""
+        """Run a command as `TyperGroup` does, and exit with its status; help names `cascade` however it was started."""
+        options["prog_name"] = PROGRAM
         if not options.get("standalone_mode", True):
             return super().main(*args, **options)
         try:
@@ -46,7 +49,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, ClickException):
         return error.format_message(), error.exit_code
     match error:
-        case InvalidParameter() | WrongSettings():
+        case InvalidParameter() | WrongSettings() | StackStopped():
             return str(error), WRONG_USE
         case ModelError() | WorkerError() | ClientError():
             return str(error), FAILED

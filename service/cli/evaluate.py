@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cascade.models.errors import ModelError
+from cascade.models.evaluation.part import Part
 from cascade.models.evaluation.suites import REPORT, available_suites
 from cascade.models.output_files import check_folder
 from cascade.models.training.listing import read_listing
@@ -42,6 +43,10 @@ def evaluate(
             file_okay=False,
         ),
     ] = None,
+    part: Annotated[
+        str, typer.Option(help="Make only this part of the samples, such as 1/2: processes share a folder.")
+    ] = "1/1",
+    until: Annotated[str | None, typer.Option(help="Name of the last stage to run.")] = None,
     against: Annotated[
         Path | None, typer.Option(help="Folder of another report: print both side by side.")
     ] = None,
@@ -55,7 +60,18 @@ def evaluate(
         raise typer.BadParameter(
             f'suite "{suite}" takes its captions from a list of videos: give one with --data'
         )
-    cascade, settings = preset_or_first(preset).name, get_settings()
+    chosen, settings = preset_or_first(preset), get_settings()
+    cascade = chosen.name
+    if until is not None and until not in chosen.stage_names:
+        raise typer.BadParameter(
+            f'{cascade} has no stage "{until}"; choose one of {", ".join(chosen.stage_names)}',
+            param_hint="--until",
+        )
+    stages = None if until is None else chosen.stage_names.index(until) + 1
+    try:
+        share = Part.read(part)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--part") from error
     try:
         if data is not None:
             read_listing(data)
@@ -79,6 +95,8 @@ def evaluate(
                 lambda k, n: bar.update(task, completed=k, total=n),
                 data,
                 networks,
+                share,
+                stages,
             )
         except (ModelError, ValueError) as error:
             raise typer.BadParameter(str(error)) from error

@@ -13,6 +13,7 @@ from cascade.models.errors import InvalidParameter, OutputError
 from cascade.models.media.file import VIDEO_ENDINGS
 from cascade.models.output_files import check_file, write_whole
 from cascade.models.presets.spec import MAX_SEED, AnyStageSpec
+from cascade.service.api.prompt_warnings import all_warnings
 from cascade.service.cli.options import (
     GuidanceScale,
     NegativePrompt,
@@ -24,6 +25,7 @@ from cascade.service.cli.options import (
     preset_or_first,
 )
 from cascade.service.cli.progress import stage_bars
+from cascade.service.cli.video_lines import print_warnings
 from cascade.workers.settings import get_settings
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def generate(
     guidance_scale: GuidanceScale = None,
     keep_stages: Annotated[bool, typer.Option(help="Keep each stage's clip and contact sheet.")] = False,
 ) -> None:
-    """Run the whole cascade in this process."""
+    """Run the whole cascade in this process; on stderr, what of the prompt the video will not show."""
     if not prompt.strip():
         raise typer.BadParameter("must not be empty", param_hint="PROMPT")
     cascade = preset_or_first(preset)
@@ -65,6 +67,7 @@ def generate(
     except OutputError as error:
         raise typer.BadParameter(str(error), param_hint="--output") from error
     settings = get_settings()
+    print_warnings(all_warnings(cascade.name, prompt, negative_prompt or "", specs, settings.checkpoints_dir))
     # Only commands that need torch import it.
     from cascade.models.checkpoints.loading import Checkpoints
     from cascade.models.generate import run_stages

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
 from cascade.service.access.api_keys import ApiKeys, Scope
 from cascade.service.access.authentication import DEFAULT_PROJECT
-from cascade.service.stack.embedded import Credentials, accepts_connections
+from cascade.service.stack.running import settings_of_stack
 from cascade.workers.redis_client import connect_redis
-from cascade.workers.settings import Settings, get_settings
+from cascade.workers.settings import get_settings
 
 DAY_S = 86_400
 
@@ -76,20 +74,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> Non
 
 
 def _keys() -> ApiKeys:
-    return ApiKeys(connect_redis(_find_stack(get_settings())))
-
-
-def _find_stack(settings: Settings) -> Settings:
-    """Let the settings lead to the embedded Redis of the stack whose data folder is here, unless they name another."""
-    file = settings.data_dir / "embedded.json"
-    if "redis_url" in settings.model_fields_set or not file.is_file():
-        return settings
-    credentials = Credentials(**json.loads(file.read_text()))
-    if not accepts_connections(credentials.redis_port):
-        raise typer.BadParameter(
-            f"the stack of {settings.data_dir} is not running; start `cascade up`, or set CASCADE_REDIS_URL"
-        )
-    return settings.model_copy(update={"redis_url": SecretStr(credentials.redis_url)})
+    return ApiKeys(connect_redis(settings_of_stack(get_settings(), redis_alone=True)))
 
 
 def _date(time_s: float) -> str:

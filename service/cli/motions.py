@@ -18,12 +18,14 @@ from cascade.models.training.parts import motion_stage
 from cascade.service.cli.options import FramesPerSecond, PresetName, preset_or_first
 from cascade.service.cli.progress import training_bar
 from cascade.service.cli.train import show_step
+from cascade.service.stack.running import settings_of_stack
 from cascade.workers.servers import Servers
 from cascade.workers.settings import get_settings
 from cascade.workers.storage.motions import Motions, check_name
 
 app = typer.Typer(
-    help="Motions of the deployment that CASCADE_REDIS_URL and CASCADE_S3_ENDPOINT_URL lead to.",
+    help="Motions of the deployment that CASCADE_REDIS_URL and CASCADE_S3_ENDPOINT_URL lead to; unless they are set, of "
+    "the `cascade up` whose data folder is here.",
     no_args_is_help=True,
 )
 console = Console()
@@ -129,6 +131,6 @@ def remove(name: Name, preset: PresetName = None) -> None:
 
 
 def _motions() -> Motions:
-    servers = Servers.connect(get_settings())
+    servers = Servers.connect(settings_of_stack(get_settings()))
     servers.objects.ensure_bucket()
     return Motions.of(servers)

@@ -32,6 +32,11 @@ def known_queues(queues: list[str]) -> list[str]:
     return queues
 
 
+def complete_preset(incomplete: str) -> list[str]:
+    """Offer the names of presets to a shell that completes one."""
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 PresetName = Annotated[
     str | None,
     typer.Option(
@@ -39,6 +44,7 @@ PresetName = Annotated[
         help=f"One of {', '.join(PRESETS)}.",
         show_default="the first of CASCADE_PRESETS",
         callback=known_presets,
+        autocompletion=complete_preset,
     ),
 ]
 Seed = Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Fixes every frame.")]

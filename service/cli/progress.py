@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,14 +16,29 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from cascade.service.api.schemas.videos import Video
+from cascade.service.api.schemas.videos import EstimateView, Video
+
+UNITS_S = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
-def stage_bars() -> Progress:
+class StageBars(Progress):
+    """Bars of stages with their times, and a line below them."""
+
+    note = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bars, and the line if there is one."""
+        yield self.make_tasks_table(self.tasks)
+        if self.note:
+            yield Text(self.note, style="dim")
+
+
+def stage_bars() -> StageBars:
     """Make bars for stages, with their times."""
     columns = (TextColumn("{task.description:>20}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns)
+    return StageBars(*columns)
 
 
 def show_progress(videos: Iterable[Video]) -> Video:
@@ -45,9 +61,27 @@ def show_progress(videos: Iterable[Video]) -> Video:
                 bars.update(task, completed=stage.progress)
                 if stage.status == "completed":
                     bars.stop_task(task)
+            bars.note = "" if video.estimate is None else estimate_line(video.estimate)
     if last is None:
         raise ValueError("there is no video to show")
     return last
+
+
+def estimate_line(estimate: EstimateView) -> str:
+    """Say when a video goes on and ends, as far as the gateway knows; empty if it does not."""
+    place = "next in line" if estimate.position == 1 else f"place {estimate.position} in the line"
+    parts = [] if estimate.position is None else [place]
+    if estimate.seconds_left is not None:
+        parts.append(f"about {duration(estimate.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time in one unit: the largest of which there are two, or seconds."""
+    for unit, length_s in UNITS_S:
+        if seconds >= 2 * length_s:
+            return f"{seconds // length_s:.0f} {unit}"
+    return f"{max(math.ceil(seconds), 1)} s"
 
 
 def training_bar(console: Console) -> Progress:

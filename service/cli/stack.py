@@ -8,23 +8,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cascade.models.presets.spec import MAX_SEED
-from cascade.models.presets.table import get_preset
-from cascade.service.cli.options import known_queues
+from cascade.service.cli.options import PresetName, known_queues, preset_or_first
+from cascade.service.cli.terminal_picture import show_clip
 from cascade.service.client import ClientError
 from cascade.service.stack.demo import DemoFailed, make_video
 from cascade.service.stack.embedded import MissingServer
+from cascade.service.stack.next_steps import example_prompt, next_steps
 from cascade.service.stack.stack import DataFolderRefused, Stack, StackRuns
 from cascade.service.stack.supervisor import StartFailed
 from cascade.workers.errors import UnknownQueue
-from cascade.workers.settings import get_settings
+from cascade.workers.settings import Settings, get_settings
 
 console = Console()
+PLAIN: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 def worker(
@@ -62,8 +64,9 @@ def gateway() -> None:
 
 def up() -> None:
     """Start the whole stack on this machine and keep it running until Ctrl-C."""
-    with _running_stack() as stack:
-        console.print(f"\nready: {stack.url}   Ctrl-C stops all")
+    settings = get_settings()
+    with _running_stack(settings) as stack:
+        console.print(f"\nready; Ctrl-C stops all\n\n{next_steps(settings, stack.url)}", **PLAIN)
         while True:
             stack.supervisor.watch()
             time.sleep(0.5)
@@ -71,22 +74,27 @@ def up() -> None:
 
 def demo(
     prompt: Annotated[
-        str | None, typer.Argument(show_default="the first example of the first preset")
+        str | None,
+        typer.Argument(help="What the video shows.", show_default="the first example of the preset"),
     ] = None,
+    preset: PresetName = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 1,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("demo"),
 ) -> None:
-    """Start the stack, make one video over HTTP, download it with all its stages, and stop."""
-    prompt = prompt or next(iter(get_preset(get_settings().presets[0]).example_prompts), "a calm sea")
-    with _running_stack() as stack:
-        console.print(f'\nPOST {stack.url}/v1/videos  "{prompt}"')
+    """Start the stack, make one video over HTTP, download it with all its stages, show it, and stop."""
+    cascade = preset_or_first(preset)
+    prompt = prompt or example_prompt(cascade)
+    with _running_stack(get_settings().model_copy(update={"presets": (cascade.name,)})) as stack:
+        console.print(f'\nPOST {stack.url}/v1/videos  "{prompt}"', **PLAIN)
         try:
             files = make_video(stack.url, prompt, seed, output)
         except (DemoFailed, ClientError) as error:
-            console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            console.print(str(error), style="red", **PLAIN)
             raise typer.Exit(1) from error
-        for file in files:
-            console.print(file)
+        show_clip(files.moving_picture, console)
+        for file in (*files.stages, files.moving_picture, files.sheet, files.video):
+            console.print(str(file), **PLAIN)
+        console.print(f"open {files.video.resolve().as_uri()} in a browser or a player", **PLAIN)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -97,9 +105,9 @@ def add_commands(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _running_stack() -> Iterator[Stack]:
+def _running_stack(settings: Settings) -> Iterator[Stack]:
     """Start the stack, and stop it in order however the block ends."""
-    stack = Stack(get_settings(), lambda line: console.print(line, markup=False, highlight=False))
+    stack = Stack(settings, lambda line: console.print(line, markup=False, highlight=False))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         stack.start()
@@ -107,7 +115,7 @@ def _running_stack() -> Iterator[Stack]:
     except KeyboardInterrupt:
         console.print("stopping")
     except (StackRuns, DataFolderRefused, StartFailed, MissingServer) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(str(error), style="red", **PLAIN)
         raise typer.Exit(1) from error
     finally:
         stack.stop()

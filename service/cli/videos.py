@@ -1,17 +1,17 @@
-"""`cascade submit, watch, get, list, cancel, download`: a running gateway's videos."""
+"""`cascade submit`, `watch`, `list` and the others: a running gateway's videos."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cascade.service.api.schemas.videos import Variant, Video, VideoStatus
 from cascade.service.cli.options import (
@@ -20,18 +20,23 @@ from cascade.service.cli.options import (
     Seed,
     Size,
     Steps,
+    complete_preset,
     parse_stage_options,
 )
+from cascade.service.cli.program import own_command
 from cascade.service.cli.progress import show_progress
+from cascade.service.cli.video_lines import outcome, print_warnings, video_table
 from cascade.service.client import DEFAULT_URL, Client, ClientError
 
-Url = Annotated[str, typer.Option("--url", envvar="CASCADE_URL", help="Where the gateway is.")]
+URL_VARIABLE = "CASCADE_URL"
+Url = Annotated[str, typer.Option("--url", envvar=URL_VARIABLE, help="Where the gateway is.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="CASCADE_API_KEY", help="API key.")]
+StopAfter = Annotated[str | None, typer.Option(help="Make a draft of this stage.")]
 
 
-def _check_id(video_id: str) -> str:
+def _check_id(video_id: str | None) -> str | None:
     """Refuse what is no id: it becomes part of paths and of the name of a file."""
-    if ID.fullmatch(video_id) is None:
+    if video_id is not None and ID.fullmatch(video_id) is None:
         raise typer.BadParameter(f'"{video_id}" is no id of a video')
     return video_id
 
@@ -43,13 +48,16 @@ console = Console()
 
 def submit(
     prompt: Annotated[str, typer.Argument(help="What the video shows.")],
-    model: Annotated[str | None, typer.Option(help="Preset; the gateway's first unless given.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Preset; the gateway's first unless given.", autocompletion=complete_preset),
+    ] = None,
     seed: Seed = None,
     size: Size = None,
     negative_prompt: NegativePrompt = None,
     steps: Steps = None,
     guidance_scale: GuidanceScale = None,
-    stop_after: Annotated[str | None, typer.Option(help="Make a draft of this stage.")] = None,
+    stop_after: StopAfter = None,
     best_of: Annotated[
         int | None, typer.Option(min=1, help="Make this many drafts, go on with the best.")
     ] = None,
@@ -57,7 +65,7 @@ def submit(
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """Queue a video and print its id."""
+    """Queue a video and print its id; on stderr, what of the prompt it will not show."""
     with _client(url, api_key) as client:
         video = client.submit(
             prompt,
@@ -71,18 +79,17 @@ def submit(
             best_of=best_of,
             webhook_url=webhook_url,
         )
-    for warning in video.warnings:
-        typer.echo(warning, err=True)
-    typer.echo(video.id)
+    _print_new(video)
 
 
-def watch(video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """Show a bar per stage until the video has ended; exit 1 unless it is completed."""
+def watch(context: typer.Context, video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """Show a bar per stage until the video has ended, and how to download it; exit 1 unless it is completed."""
     with _client(url, api_key) as client:
         video = show_progress(client.watch(video_id))
-    console.print(_summary(video), highlight=False, markup=False, soft_wrap=True)
+    _print(outcome(video))
     if video.status is not VideoStatus.COMPLETED:
         raise typer.Exit(1)
+    typer.echo(f"{own_command()} download {video_id}{_url_option(context)}")
 
 
 def get(video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
@@ -92,26 +99,86 @@ def get(video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> No
 
 
 def list_videos(
+    search: Annotated[
+        str | None, typer.Option("--search", "-q", help="A part of the prompt, in any case.")
+    ] = None,
+    status: Annotated[list[VideoStatus] | None, typer.Option(help="Any of these.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of a preset.", autocompletion=complete_preset)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    after: Annotated[
+        str | None, typer.Option(metavar="VIDEO", help="The last of the page before.", callback=_check_id)
+    ] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """List the newest videos."""
+    """List the newest videos, or those that pass all filters."""
     with _client(url, api_key) as client:
-        videos = client.list(limit).data
-    table = Table("id", "status", "%", "created", "prompt")
-    for column in table.columns[:4]:
-        column.no_wrap = True
-    for video in videos:
-        created = datetime.fromtimestamp(video.created_at, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(video.id, video.status, str(video.progress), created, video.prompt)
-    console.print(table, markup=False, soft_wrap=True)
+        page = client.list(limit, after, q=search, status=status or (), model=model)
+    console.print(video_table(page.data, time.time()), markup=False, highlight=False)
+    if page.has_more:
+        typer.echo(f"there are more: the same command with --after {page.last_id}", err=True)
 
 
 def cancel(video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Stop a video within one denoising step."""
     with _client(url, api_key) as client:
-        console.print(_summary(client.cancel(video_id)), highlight=False, markup=False)
+        _print(outcome(client.cancel(video_id)))
+
+
+def delete(video_id: VideoId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """Delete a video and every file of it; a running one is stopped."""
+    with _client(url, api_key) as client:
+        typer.echo(f"{client.delete(video_id).id} deleted")
+
+
+def continue_draft(
+    video_id: VideoId,
+    draft: Annotated[
+        int | None, typer.Option(min=0, help="Index of the draft to go on with; the best one unless given.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Let a completed draft go on through the cascade, and print its id."""
+    with _client(url, api_key) as client:
+        typer.echo(client.continue_draft(video_id, draft).id)
+
+
+def remix(
+    video_id: VideoId,
+    prompt: Annotated[str | None, typer.Option(help="The source's unless given.")] = None,
+    from_stage: Annotated[
+        str | None, typer.Option(help="The first stage to run again; all unless given.")
+    ] = None,
+    draft: Annotated[
+        int | None, typer.Option(min=0, help="Start from this one of the source's drafts.")
+    ] = None,
+    seed: Seed = None,
+    size: Size = None,
+    negative_prompt: NegativePrompt = None,
+    steps: Steps = None,
+    guidance_scale: GuidanceScale = None,
+    stop_after: StopAfter = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Queue a new video from another one, with changes, and print its id; clips before --from-stage are reused."""
+    with _client(url, api_key) as client:
+        video = client.remix(
+            video_id,
+            prompt=prompt,
+            from_stage=from_stage,
+            draft=draft,
+            seed=seed,
+            size=size,
+            negative_prompt=negative_prompt,
+            steps=parse_stage_options(steps, int),
+            guidance_scale=parse_stage_options(guidance_scale, float),
+            stop_after=stop_after,
+        )
+    _print_new(video)
 
 
 def download(
@@ -133,9 +200,19 @@ def download(
 def add_commands(app: typer.Typer) -> None:
     """Register the commands of this file."""
     panel = "A running gateway"
-    for command in (submit, watch, get, cancel, download):
-        app.command(rich_help_panel=panel)(command)
-    app.command("list", rich_help_panel=panel)(list_videos)
+    commands: dict[str, Callable[..., None]] = {
+        "submit": submit,
+        "watch": watch,
+        "get": get,
+        "list": list_videos,
+        "continue": continue_draft,
+        "remix": remix,
+        "cancel": cancel,
+        "delete": delete,
+        "download": download,
+    }
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)
 
 
 @contextmanager
@@ -149,8 +226,17 @@ def _client(url: str, api_key: str | None) -> Iterator[Client]:
         raise typer.Exit(1) from error
 
 
-def _summary(video: Video) -> str:
-    line = f"{video.id} {video.status}"
-    if video.error is not None:
-        line += f": {video.error.message}"
-    return f"{line}\n{video.url}" if video.url else line
+def _print(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_new(video: Video) -> None:
+    print_warnings(video.warnings)
+    typer.echo(video.id)
+
+
+def _url_option(context: typer.Context) -> str:
+    """Return the option that leads a further command to the same gateway, if this one was given it."""
+    source = context.get_parameter_source("url")
+    given = source is not None and source.name == "COMMANDLINE"
+    return f" --url {shlex.quote(context.params['url'])}" if given else ""

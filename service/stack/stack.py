@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from cascade.models.presets.table import get_preset
 from cascade.service.api.download_urls import check_downloads
 from cascade.service.stack.embedded import (
+    CREDENTIALS_FILE,
     LOOPBACK,
     Program,
     accepts_connections,
@@ -34,7 +35,7 @@ from cascade.workers.queue.heartbeat import live_workers
 from cascade.workers.redis_client import RedisClient, connect_redis
 from cascade.workers.settings import Settings
 
-CONTENTS = ("lock", "embedded.json", "redis", "s3", "logs")
+CONTENTS = ("lock", CREDENTIALS_FILE, "redis", "s3", "logs")
 """What lies in the data folder."""
 
 
@@ -79,7 +80,7 @@ class Stack:
         with _private_files():
             make_private(self.settings.data_dir)
             self._take_lock()
-            env = self._start_servers()
+            env = {"CASCADE_PRESETS": ",".join(self.settings.presets)} | self._start_servers()
         redis_url = env.get("CASCADE_REDIS_URL", self.settings.redis_url.get_secret_value())
         redis = connect_redis(self.settings.model_copy(update={"redis_url": SecretStr(redis_url)}))
         queues = [queue for name in self.settings.presets for queue in get_preset(name).queues]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from cascade.service.api.schemas.requests import CreateVideo, RemixVideo
 from cascade.service.api.schemas.videos import Variant, VideoStatus
 from cascade.service.client import Client, ClientError, Refused, Unavailable
+from cascade.service.connection import retry_after_s
+from cascade.workers.job_queue import JobQueue
 
 PROMPT = "a red circle"
 
@@ -102,6 +105,62 @@ def test_watching_what_has_ended_ends(api: Client, finish: Callable[..., None]) 
     video = api.submit(PROMPT)
     finish(video.id)
     assert [seen.progress for seen in api.watch(video.id)] == [100]
+
+
+def test_watching_waits_as_long_as_the_gateway_says(
+    start_gateway: Callable[..., str],
+    job_queue: JobQueue,
+    finish: Callable[..., None],
+    later: Callable[..., None],
+) -> None:
+    """There may be one open stream here: the watcher's is refused with 429, and it is told to come again in 5 s."""
+    url = start_gateway(MAX_EVENT_STREAMS_PER_KEY="1")
+    with Client(url) as client:
+        video = client.submit(PROMPT)
+        assert job_queue.waiting.take((f"{video.model}.{video.stages[0].name}",), "worker-1") is not None
+        with httpx.stream("GET", f"{url}/v1/videos/{video.id}/events"):
+            watching = client.watch(video.id)
+            states = [next(watching).status]
+            later(0, finish, video.id)
+            started = time.monotonic()
+            states += [seen.status for seen in watching]
+    assert states == [VideoStatus.QUEUED, VideoStatus.COMPLETED]
+    assert time.monotonic() - started >= 5
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17.0),
+        ("0", 0.0),
+        ("Tue, 01 Dec 2020 13:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+    ],
+)
+def test_when_to_come_again_is_read_from_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert retry_after_s(header) == seconds
+
+
+def test_while_a_video_waits_its_place_in_line_is_asked_for_again(
+    api: Client, finish: Callable[..., None]
+) -> None:
+    before, video = api.submit(PROMPT), api.submit(PROMPT)
+    watching = api.watch(video.id)
+    place = next(watching).estimate
+    finish(before.id)
+    later = next(watching).estimate
+    assert place is not None and later is not None
+    assert (place.position, later.position) == (2, 1)
+
+
+def test_the_list_is_filtered(api: Client, finish: Callable[..., None]) -> None:
+    circle, square = api.submit(PROMPT), api.submit("a blue square")
+    finish(circle.id)
+    assert [video.id for video in api.list(q="RED").data] == [circle.id]
+    assert [video.id for video in api.list(status=[VideoStatus.QUEUED, "failed"]).data] == [square.id]
+    assert len(api.list(model="shapes").data) == 2
 
 
 def test_a_gateway_that_is_away_is_unavailable() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from cascade.models.evaluation.suites import available_suites
@@ -22,3 +23,18 @@ def test_the_command_line_tells_what_a_suite_is() -> None:
     checks = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "2000"}).output
     for name, suite in available_suites().items():
         assert f"{name}: {suite.description}" in checks
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--part", "3/2", "is no part such as 1/2"), ("--until", "editing", "has no stage")],
+)
+def test_a_part_or_stage_that_there_is_not_is_refused(
+    option: str, value: str, words: str, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(
+        app, ["evaluate", "-o", str(tmp_path / "new"), option, value], env={"COLUMNS": "2000"}
+    )
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not (tmp_path / "new").exists()

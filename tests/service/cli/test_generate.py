@@ -14,6 +14,7 @@ from PIL import Image
 
 from cascade.models.presets.table import get_preset
 from cascade.service.cli.options import parse_stage_options
+from tests.service.conftest import Invoke
 
 Cascade = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -75,6 +76,15 @@ def test_the_command_line_starts_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_prompt_will_not_show_is_said_before_torch_is_imported(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cascade.models.generate", None)  # the command gets no further
+    surfing = invoke("generate", "a dog surfing on a wave", "--preset", "shapes").stderr
+    assert surfing.startswith("prompt: ") and "dog" in surfing
+    assert "prompt: " not in invoke("generate", "a red circle moving right", "--preset", "shapes").stderr
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_the_demo_leaves_videos_and_contact_sheets_of_every_stage(
     assert (len(frames), frames[0].width, frames[0].height) == (29, 256, 160)
     assert (tmp_path / "demo" / "video.png").stat().st_size > 10_000
     names = ("1-keyframes", "2-interpolation", "3-super-resolution", "4-expert-translation", "video")
-    files = {f"{name}.{ending}" for name in names for ending in ("mp4", "png")}
+    files = {f"{name}.{ending}" for name in names for ending in ("mp4", "png")} | {"video.webp"}
     assert {path.name for path in (tmp_path / "demo").iterdir()} == files
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{credentials_of(tmp_path / 'data').s3_port}")
