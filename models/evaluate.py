@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.errors import EvaluationError
 from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.part import WHOLE, Part
 from cascade.models.evaluation.runner import Evaluation
 from cascade.models.evaluation.suites import available_suites
 from cascade.models.presets.table import get_preset
@@ -25,6 +27,8 @@ def run_suite(
     report: Callable[[int, int], None],
     data: Path | None = None,
     networks: Path | None = None,
+    part: Part = WHOLE,
+    stages: int | None = None,
 ) -> list[dict[str, Any]]:
     """Run a suite, or what is left of it; return the records of all samples.
 
@@ -34,6 +38,8 @@ def run_suite(
         report: called with the number of finished tasks and of all tasks.
         data: list of videos and captions, for suites that need one.
         networks: folder of published feature networks; None takes a family's small ones.
+        part: of the samples, which this process makes; the records of all parts are returned.
+        stages: number of stages to run, from the first; None runs as many as the suite says.
     Raises:
         EvaluationError: there is no such suite, it needs `data`, or `output` holds another run.
         InvalidParameter: there is no such preset.
@@ -44,11 +50,12 @@ def run_suite(
         raise EvaluationError(f'there is no suite "{suite}"; choose one of {", ".join(suites)}')
     evaluation = Evaluation.load(
         get_preset(preset),
-        suites[suite],
+        suites[suite] if stages is None else replace(suites[suite], stages=stages),
         output,
         Checkpoints(checkpoints),
         execution,
         FeatureNetworks.load(networks, resolve_device(execution)),
         data,
+        part,
     )
     return evaluation.run(report)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-REPORT = "training/report.json"
+REPORT, PEOPLE, DIVERSITY = (f"training/{name}.json" for name in ("report", "people", "diversity"))
+"""The reports of the shipped weights: suites shapes, people and diversity."""
 Z_95 = 1.959964
 DASH = "\N{EN DASH}"
 Row = Mapping[str, str]
@@ -53,6 +54,10 @@ class Figure:
     def thousandths(self) -> str:
         return f"{self.value:.3f}"
 
+    @property
+    def between(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f}{DASH}{self.high:.3f})"
+
 
 FORMATS: Mapping[str, Callable[[Figure], str]] = {
     "percent": lambda figure: figure.percent,
@@ -64,18 +69,18 @@ FORMATS: Mapping[str, Callable[[Figure], str]] = {
 
 
 def figure(name: str) -> str:
-    """Return a figure as text. `name` is a CSV and a row, or the report, a row in four words, and a format."""
+    """Return a figure as text. `name` is a CSV and a row, or a report, a row in four words, and a format."""
     file, *words = name.split(maxsplit=1)
-    if file == REPORT:
+    if file.endswith(".json"):
         group, split, stage, rest = words[0].split(maxsplit=3)
         row, _, form = rest.rpartition(" ")
-        return FORMATS[form](report_figure(group, split, stage, row))
+        return FORMATS[form](report_figure(group, split, stage, row, file))
     return {row["name"]: row["value"] for row in table(file)}[words[0]]
 
 
 @cache
-def _report() -> Mapping[tuple[str, str, str, str], Figure]:
-    rows = json.loads((DOCS / REPORT).read_text())["rows"]
+def _report(file: str) -> Mapping[tuple[str, str, str, str], Figure]:
+    rows = json.loads((DOCS / file).read_text())["rows"]
     return {
         (row["group"], row["split"], row["stage"], row["figure"]): Figure(
             row["value"], row["low"], row["high"], row["count"]
@@ -84,9 +89,9 @@ def _report() -> Mapping[tuple[str, str, str, str], Figure]:
     }
 
 
-def report_figure(group: str, split: str, stage: str, name: str) -> Figure:
-    """Return a figure of the report of the shipped weights."""
-    return _report()[group, split, stage, name]
+def report_figure(group: str, split: str, stage: str, name: str, file: str = REPORT) -> Figure:
+    """Return a figure of a report of the shipped weights."""
+    return _report(file)[group, split, stage, name]
 
 
 @cache
@@ -153,7 +158,55 @@ def restoration() -> str:
         ]
         ours, theirs = (FORMATS[form](one) for one in both)
         lines.append([f"{stage}: {title}", ours, f"{theirs} ({plain})"])
-    return markdown(["on 50 held-out rendered clips", "stage", "plain method"], lines)
+    count = report_figure("reconstruction", "held-out", "super-resolution", "psnr (stage)").count
+    return markdown([f"on {count} held-out rendered clips", "stage", "plain method"], lines)
+
+
+def outlines() -> str:
+    """Return how clean and steady the outlines of the shipped weights' clips are, by stage."""
+    names = {
+        "overlap": "overlap with the ideal shape",
+        "overlap_cross": "the same, of crosses",
+        "boil": "overlap with the first frame, mean",
+        "boil_worst": "the same, worst frame",
+        "size_residual": "size beside a straight line",
+        "colour_flicker": "flicker of the colour, levels of 255",
+        "background_flicker": "flicker of the background, levels of 255",
+        "edge_softness": "width of the edges, rendered ones 1",
+    }
+    stages = list(dict.fromkeys(stage for group, _, stage, _ in _report(REPORT) if group == "alignment"))
+    lines = [
+        [title, *(report_figure("alignment", "train", stage, name).between for stage in stages)]
+        for name, title in names.items()
+    ]
+    return markdown(["seen combinations", *stages], lines)
+
+
+def people() -> str:
+    """Return how many prompts in people's words are all correct, by kind, and of how many the preset warns."""
+    rows = _report(PEOPLE)
+    stages = list(dict.fromkeys(stage for group, _, stage, _ in rows if group == "alignment"))
+    splits = list(dict.fromkeys(split for group, split, _, _ in rows if group == "warning"))
+    ends = list(dict.fromkeys((stages[0], stages[-1])))
+    lines = []
+    for split in splits:
+        shares = [rows.get(("alignment", split, stage, "all_correct")) for stage in ends]
+        warned = rows["warning", split, "prompt", "warned"]
+        cells = ["" if one is None else f"{one.count_of}, {one.with_interval}" for one in shares]
+        title = "all of these" if split == "people" else split.removeprefix("people/")
+        lines.append([title, *cells, warned.count_of])
+    return markdown(["prompts", *(f"all correct, {stage}" for stage in ends), "warned of"], lines)
+
+
+def diversity() -> str:
+    """Return how far places, sizes and speeds of 30 seeds are from the data's."""
+    rows = _report(DIVERSITY)
+    lines = []
+    for name in ("x", "y", "size", "speed"):
+        (stage,) = {key[2] for key in rows if key[0] == "spread" and key[1] == "all prompts"}
+        figures = (f"distance of {name} (stage)", f"distance of {name} (data)", f"spread of {name} (stage)")
+        lines.append([name, *(rows["spread", "all prompts", stage, one].between for one in figures)])
+    return markdown(["", "distance from the data", "of drawn scenes", "spread, the data's is 1"], lines)
 
 
 def super_resolution_windows() -> str:
@@ -255,6 +308,24 @@ def motion() -> str:
     return markdown(["", "moving up", "of the shape and colour in the prompt"], lines)
 
 
+def temporal_attention() -> str:
+    """Return time and memory of temporal attention by the number of frames, forward with backward."""
+    kinds = ("first-adjacent", "full", "full, fused kernel")
+    rows = {
+        (row["kind"], row["frames"]): row
+        for row in table("findings/temporal_attention.csv")
+        if (row["part"], row["passes"]) == ("attention", "forward and backward")
+    }
+    lines = []
+    for frames in dict.fromkeys(frames for _, frames in rows):
+        cells = [
+            f"{1000 * float(row['seconds']):.0f} ms, {int(row['peak_bytes']) / 2**20:.0f} MiB"
+            for row in (rows[kind, frames] for kind in kinds)
+        ]
+        lines.append([frames, *cells])
+    return markdown(["frames", *kinds], lines)
+
+
 def family_files(family: str) -> str:
     """Return the table of a family's `__init__`, section of the paper and files, with whole paths."""
     room = f"models/families/{family}"
@@ -270,16 +341,70 @@ def share(value: float, count: int) -> Figure:
     return Figure(value, centre - half, centre + half, count)
 
 
+def planning_real_line() -> str:
+    """Return throughput and latency of real lines, and of their simulations."""
+    head = ["", "jobs", "jobs/s, real", "simulated", "error", "P95, real", "simulated", "error"]
+    return markdown(
+        head,
+        [
+            [
+                row["scenario"],
+                row["jobs"],
+                *_beside(row, "throughput", ".2f", ""),
+                *_beside(row, "p95", ".2f", " s"),
+            ]
+            for row in table("planning/real_line.csv")
+        ],
+    )
+
+
+def _beside(row: Row, figure: str, form: str, unit: str) -> list[str]:
+    """Return a figure of a real line, of its simulation, and the relative error."""
+    values = [f"{float(row[f'{figure}_{source}']):{form}}{unit}" for source in ("real", "simulated")]
+    return [*values, f"{100 * float(row[f'{figure}_error']):+.1f} %"]
+
+
+def planning_scale() -> str:
+    """Return plans for more and more jobs a day."""
+    rows = table("planning/scale.csv")
+    queues = [name for name in rows[0] if "." in name]
+    head = [
+        *("", "jobs a day", *(queue.partition(".")[2] for queue in queues), "price/h", "least that keeps up"),
+        *("P95 films", "drafts"),
+    ]
+    return markdown(
+        head,
+        [
+            [
+                row["conditions"],
+                f"{int(row['jobs_per_day']):,}",
+                *(row[queue] for queue in queues),
+                *(f"{float(row[name]):.2f}" for name in ("price_per_hour", "least_price_per_hour")),
+                *(f"{float(row[name]):.0f} s" for name in ("film_p95_s", "draft_p95_s")),
+            ]
+            for row in rows
+        ],
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "files-show1": lambda: family_files("show1"),
     "files-shapes": lambda: family_files("shapes"),
+    "files-first_adjacent": lambda: family_files("first_adjacent"),
+    "files-latent_diffusion": lambda: family_files("latent_diffusion"),
     "alignment": alignment,
     "restoration": restoration,
+    "outlines": outlines,
+    "people": people,
+    "diversity": diversity,
     "super-resolution-windows": super_resolution_windows,
     "pixel-or-latent": pixel_or_latent,
     "upsamplers": upsamplers,
     "steps-keyframes": steps_keyframes,
     "steps-psnr": steps_psnr,
     "motion": motion,
+    "planning-real-line": planning_real_line,
+    "planning-scale": planning_scale,
+    "temporal-attention": temporal_attention,
 }

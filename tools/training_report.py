@@ -1,24 +1,27 @@
 """Put what a training of `shapes` leaves to look at into a folder: its losses, and what the trained cascade shows.
 
     cascade train all -o runs/shapes && cascade evaluate -o report --suite shapes
-    python tools/training_report.py runs/shapes report docs/training
+    cascade evaluate -o people --suite people && cascade evaluate -o diversity --suite diversity
+    python tools/training_report.py runs/shapes report docs/training people diversity
 
 Writes into the folder a CSV of each part's losses, losses.png, report.json, report.md, and prompts.png: twelve prompts of
-training combinations. With `-` for the report, the losses alone.
+training combinations. With `-` for the report, the losses alone. Of further reports it writes the JSON and Markdown by the name
+of their folder, with people.png, a sheet of 24 prompts, and diversity.png, places and sizes beside the data's.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import prompt_sheet
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from cascade.models.evaluation.run_folder import read_samples
 from cascade.models.presets.shapes import SHAPES
 from cascade.models.train import trainable_parts
 
@@ -29,7 +32,7 @@ FIRST_FRAME = (4, 16, 260, 176)
 """Where a contact sheet of 256x160 has its first frame."""
 
 
-def main(runs: Path, report: Path, folder: Path) -> None:
+def main(runs: Path, report: Path, folder: Path, *others: Path) -> None:
     """Write all files."""
     folder.mkdir(exist_ok=True)
     write_losses(runs, folder)
@@ -37,6 +40,13 @@ def main(runs: Path, report: Path, folder: Path) -> None:
         for name in ("report.json", "report.md"):
             shutil.copyfile(report / name, folder / name)
         draw_prompts(report, folder / "prompts.png")
+    for other in others:
+        for ending in ("json", "md"):
+            shutil.copyfile(other / f"report.{ending}", folder / f"{other.name}.{ending}")
+        if (other / "sheets" / "spread.png").is_file():
+            shutil.copyfile(other / "sheets" / "spread.png", folder / f"{other.name}.png")
+        else:
+            prompt_sheet.main(other, folder / f"{other.name}.png")
 
 
 def write_losses(runs: Path, folder: Path) -> None:
@@ -56,7 +66,7 @@ def write_losses(runs: Path, folder: Path) -> None:
 
 def draw_prompts(report: Path, picture: Path) -> None:
     """Draw the strips of the first prompts below each other."""
-    records = [json.loads(line) for line in (report / "samples.jsonl").read_text().splitlines()]
+    records = sorted(read_samples(report), key=lambda record: int(record["task"].rpartition("/")[2]))
     aligned = [record for record in records if record["task"].startswith(f"alignment/{SPLIT}/")]
     strips = [strip(report / "sheets", record, index) for index, record in enumerate(aligned[:PROMPTS])]
     page = Image.new("RGB", (strips[0].width, sum(one.height for one in strips)), "white")
@@ -82,4 +92,4 @@ def strip(sheets: Path, record: dict[str, Any], index: int) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:]))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.models.errors import EvaluationError
+from cascade.models.evaluation import diversity
 from cascade.models.evaluation.features import distances
 from cascade.models.evaluation.fidelity import HIGHEST_PSNR, SQUARED_ERROR
 from cascade.models.evaluation.plot import Row, plot
@@ -25,13 +26,13 @@ DISTRIBUTION = "distribution"
 
 
 def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Estimate every figure of a run over its samples."""
+    """Estimate every figure of a run over its samples; those of a split such as `people/typo` count for `people` too."""
     values: dict[tuple[str, str, str, str], list[Any]] = {}
     for record in records:
         for stage, figures in record["stages"].items():
             for name, value in _flat(figures):
-                key = (record["kind"], record["split"], stage, name)
-                values.setdefault(key, []).append(value)
+                for split in dict.fromkeys((record["split"].split("/")[0], record["split"])):
+                    values.setdefault((record["kind"], split, stage, name), []).append(value)
     rows = [(*key, share(v) if isinstance(v[0], bool) else mean(v)) for key, v in values.items()]
     return [_pool_psnr(row) if row[3].startswith(SQUARED_ERROR) else row for row in rows]
 
@@ -60,6 +61,10 @@ def write_report(
     """
     rows = summarise(records)
     rows += [(DISTRIBUTION, "all", stage, figure, estimate) for stage, figure, estimate in distances(folder)]
+    spreads = list(diversity.distances_to_data(records))
+    if spreads:
+        rows += [(diversity.KIND, "all prompts", *figures) for figures in spreads]
+        diversity.draw_spread(records).savefig(folder / "sheets" / "spread.png", dpi=80)
     networks = json.loads((folder / RUN).read_text())["networks"]
     head = {"title": title, "description": description, "networks": networks}
     files = [folder / name for name in (REPORT, "report.md", "report.html")]

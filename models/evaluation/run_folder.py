@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from cascade.models.evaluation.suites import Suite
 from cascade.models.presets.spec import Preset
 
 RUN = "run.json"
-SAMPLES = "samples.jsonl"
+SAMPLES = "samples*.jsonl"
+"""The files of samples of all parts."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RunIdentity:
 def bind(folder: Path, identity: RunIdentity) -> None:
     """Claim the folder for a run, or find it again. Raises EvaluationError where it holds another run."""
     file, fields = folder / RUN, asdict(identity)
-    if file.is_file() or (folder / SAMPLES).is_file():
+    if file.is_file() or any(folder.glob(SAMPLES)):
         previous = json.loads(file.read_text()) if file.is_file() else {}
         differing = [name for name, value in fields.items() if previous.get(name) != value]
         if differing:
@@ -68,11 +70,14 @@ def bind(folder: Path, identity: RunIdentity) -> None:
     _replace(file, json.dumps(fields, indent=2) + "\n")
 
 
+def drop_cut_line(file: Path) -> None:
+    """Drop a last line that was cut off from a file of samples."""
+    _replace(file, "".join(json.dumps(record) + "\n" for record in _complete_lines(file)))
+
+
 def read_samples(folder: Path) -> list[dict[str, Any]]:
-    """Return the records so far; a last line that was cut off is dropped from the file."""
-    records = list(_complete_lines(folder / SAMPLES))
-    _replace(folder / SAMPLES, "".join(json.dumps(record) + "\n" for record in records))
-    return records
+    """Return the records of all parts so far, but for last lines that were cut off."""
+    return [record for file in sorted(folder.glob(SAMPLES)) for record in _complete_lines(file)]
 
 
 def _complete_lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -87,7 +92,7 @@ def _complete_lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _replace(file: Path, text: str) -> None:
     """Replace the file atomically."""
-    fresh = file.with_name(f"{file.name}.new")
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
     fresh.write_text(text)
     fresh.replace(file)
 

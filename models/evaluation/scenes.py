@@ -25,12 +25,20 @@ class Scene(Protocol):
         """Return which attributes of the scene a clip (frames, 3, height, width) in [-1, 1] shows; one is `all_correct`."""
         ...
 
+    def measure(self, frames: Tensor) -> dict[str, float]:
+        """Return further figures of a clip (frames, 3, height, width) in [-1, 1], such as how clean its outlines are."""
+        ...
+
+    def choices(self, frames: Tensor) -> dict[str, float]:
+        """Return what the prompt leaves open, such as places, of a clip (frames, 3, height, width); empty if it shows nothing."""
+        ...
+
 
 class Scenes(Protocol):
     """An endless source of scenes (`Family.scenes`)."""
 
     def __call__(self, split: str, index: int, seed: int) -> Scene:
-        """Return the scene with a number: of `train`, what training shows, or of `held-out`, what it never does."""
+        """Return the scene with a number: of `train`, what training shows, of `held-out`, what it never does, or of a split of its own."""
         ...
 
 

@@ -42,6 +42,9 @@ SHORTEST_TRAVEL = 0.15
 LEAST_GROWTH = 1.6
 """Ratio of last to first area from where a shape grows."""
 
+BLURS = (1, 2)
+"""Blurs, in pixels to all sides, that a shape is recognised under: a blurred square is nearer to a sharp circle otherwise."""
+
 AREAS = {"circle": np.pi, "square": 1.76**2, "triangle": 2.0, "cross": 4 * 0.72 - 0.72**2}
 """Area of a shape of radius 1."""
 CENTROIDS = {"circle": 0.0, "square": 0.0, "triangle": 1 / 3, "cross": 0.0}
@@ -56,6 +59,7 @@ class DetectedObject:
         shape, colour: one of SHAPES and of COLOURS.
         x, y: place of the centroid in each frame (frames,), in pixels.
         area: part of the picture in each frame (frames,), 0 to 1.
+        radius: in each frame (frames,), as a part of the picture's shorter side, as `SIZES` are.
     """
 
     shape: str
@@ -63,6 +67,7 @@ class DetectedObject:
     x: Array
     y: Array
     area: Array
+    radius: Array
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,22 @@ def agreement(detection: Detection, scene: Scene) -> dict[str, bool]:
         "background": detection.background == scene.background,
     }
     if scene.second:
-        result["relation"] = result["colour"] and scene.second.relation == _relation(
+        result["relation"] = result["colour"] and scene.second.relation == relation_of(
             by_colour[scene.colour], by_colour[scene.second.colour]
         )
     else:
         result["motion"] = detection.motion == scene.motion
     return result | {"all_correct": all(result.values())}
+
+
+def relation_of(first: DetectedObject, second: DetectedObject) -> str:
+    """Return where the first is, seen from the second: one of RELATIONS."""
+    across = float(np.mean(first.x - second.x))
+    down = float(np.mean(first.y - second.y))
+    above, below, left, right = RELATIONS
+    if abs(across) > abs(down):
+        return right if across > 0 else left
+    return below if down > 0 else above
 
 
 def _reduce(frames: Tensor) -> Array:
@@ -180,12 +195,15 @@ def _detect(video: Array, background: Array, masks: Array) -> DetectedObject:
     share = np.tensordot(video - background[None, :, None, None], direction, axes=([1], [0])) / (
         direction @ direction
     )
-    soft = np.clip(share, 0, 1) * (_neighbours(masks) + masks > 0)
+    around = _neighbours(masks) + masks > 0
+    soft = np.clip(share, 0, 1) * around
     rows, columns = np.indices(soft.shape[1:])
     area = np.maximum(soft.sum(axis=(1, 2)), 1e-9)
     x = (soft * columns).sum(axis=(1, 2)) / area + 0.5
     y = (soft * rows).sum(axis=(1, 2)) / area + 0.5
-    return DetectedObject(_shape(soft, x, y, area), _nearest(colour, COLOURS), x, y, area / soft[0].size)
+    shape = _shape(soft, around, x, y, area)
+    radius = np.sqrt(area / AREAS[shape]) / min(soft.shape[1:])
+    return DetectedObject(shape, _nearest(colour, COLOURS), x, y, area / soft[0].size, radius)
 
 
 def _neighbours(masks: Array) -> Array:
@@ -195,16 +213,29 @@ def _neighbours(masks: Array) -> Array:
     return count
 
 
-def _shape(soft: Array, x: Array, y: Array, area: Array) -> str:
-    """Return the shape that, drawn as large and at the same place, overlaps best over all frames."""
+def _shape(soft: Array, around: Array, x: Array, y: Array, area: Array) -> str:
+    """Return the shape that, drawn as large and at the same place, sharp or blurred, overlaps best over all frames.
+
+    Coverage `soft` is known only `around` the object, a mask: both are (frames, height, width).
+    """
     height, width = soft.shape[1:]
 
     def overlap(shape: str) -> float:
         radius = np.sqrt(area / AREAS[shape])
         drawn = coverage(shape, x, y - CENTROIDS[shape] * radius, radius, height, width)
-        return float(np.minimum(drawn, soft).sum() / np.maximum(drawn, soft).sum())
+        return max(
+            float(np.minimum(picture, soft).sum() / np.maximum(picture, soft).sum())
+            for picture in (drawn * around, *(_blur(drawn, reach) * around for reach in BLURS))
+        )
 
     return max(SHAPES, key=overlap)
+
+
+def _blur(pictures: Array, reach: int) -> Array:
+    """Take the mean over squares that reach so many pixels to all sides, of pictures (frames, height, width)."""
+    for axis in (1, 2):
+        pictures = np.mean([np.roll(pictures, step, axis) for step in range(-reach, reach + 1)], axis=0)
+    return pictures
 
 
 def _motion(item: DetectedObject, height: int) -> str:
@@ -218,16 +249,6 @@ def _motion(item: DetectedObject, height: int) -> str:
     if growth > LEAST_GROWTH:
         return "growing"
     return "shrinking" if growth < 1 / LEAST_GROWTH else STILL
-
-
-def _relation(first: DetectedObject, second: DetectedObject) -> str:
-    """Return where the first is, seen from the second: one of RELATIONS."""
-    across = float(np.mean(first.x - second.x))
-    down = float(np.mean(first.y - second.y))
-    above, below, left, right = RELATIONS
-    if abs(across) > abs(down):
-        return right if across > 0 else left
-    return below if down > 0 else above
 
 
 def _centroid(mask: Array) -> Array:

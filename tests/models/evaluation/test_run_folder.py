@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cascade.models.errors import EvaluationError
-from cascade.models.evaluation.run_folder import RUN, RunIdentity, bind, read_samples
+from cascade.models.evaluation.part import WHOLE, Part
+from cascade.models.evaluation.run_folder import RUN, RunIdentity, bind, drop_cut_line, read_samples
 from cascade.models.evaluation.suites import Suite
 from cascade.models.presets.shapes import SHAPES
 
@@ -54,6 +56,20 @@ def test_only_a_truncated_last_line_is_dropped(tmp_path: Path) -> None:
     samples.write_text('{"task": "a"}\n{"task": "b"}\n{"ta')
     with samples.open() as before:
         assert read_samples(tmp_path) == [{"task": "a"}, {"task": "b"}]
+        drop_cut_line(samples)
         assert samples.read_text() == '{"task": "a"}\n{"task": "b"}\n'
         # The old file is unchanged: a complete new one has taken its place.
         assert before.read().endswith('{"ta')
+
+
+def test_the_samples_of_all_parts_are_read(tmp_path: Path) -> None:
+    for part in ("1/2", "2/2"):
+        (tmp_path / Part.read(part).samples).write_text(json.dumps({"task": part}) + "\n")
+    (tmp_path / WHOLE.samples).write_text('{"task": "whole"}\n{"cut')
+    assert {record["task"] for record in read_samples(tmp_path)} == {"1/2", "2/2", "whole"}
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/2/3"])
+def test_only_parts_of_a_whole_are_read(text: str) -> None:
+    with pytest.raises(ValueError, match="is no part such as 1/2"):
+        Part.read(text)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,6 +21,7 @@ from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.clip import Clip, Latents
 from cascade.models.evaluation.feature_networks import FeatureNetworks
+from cascade.models.evaluation.part import Part
 from cascade.models.evaluation.report import compare, summarise, write_report
 from cascade.models.evaluation.run_folder import RunIdentity
 from cascade.models.evaluation.runner import Evaluation
@@ -63,6 +67,60 @@ def test_latents_are_measured_by_their_preview(tmp_path: Path) -> None:
     assert (tmp_path / "sheets" / f"train-000-{spec.name}.png").is_file()
 
 
+def test_parts_share_prompts_of_people_warnings_and_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every clip shows the first scene with the first spread prompt."""
+    spec = SHAPES.stages[0]
+    preset = replace(SHAPES, stages=(spec,))
+    suite = Suite(
+        "test",
+        {"people/typo": 2, "people/order": 1},
+        warned={"ordinary": 2},
+        spreads={"spread/0": 3},
+        features=False,
+    )
+    scene = shapes_scene("spread/0", 0, suite.seed).render(spec.frames, spec.height, spec.width)
+    identity = RunIdentity(SHAPES.name, {}, "", "", {}, None)
+    stages = {spec.name: LatentStage(spec, scene)}
+    networks = FeatureNetworks()
+    parts = [
+        Evaluation(
+            preset, suite, tmp_path, stages, shapes_scene, {}, networks, identity, part=Part(number, 2)
+        )
+        for number in (1, 2)
+    ]
+    assert len(parts[0].run(lambda *_: None)) == 4
+    records = parts[1].run(lambda *_: None)
+    assert len({record["task"] for record in records}) == len(records) == 8
+    assert parts[0].run(lambda *_: None) == records
+
+    files = write_report(tmp_path, "shapes", suite.description, records)
+    rows = {row[:4]: row[4] for row in summarise(records)}
+    assert rows["alignment", "people", "keyframes", "all_correct"].count == 3
+    assert rows["alignment", "people/typo", "keyframes", "all_correct"].count == 2
+    assert rows["alignment", "people", "keyframes", "overlap"].value > 0.99
+    assert rows["warning", "ordinary", "prompt", "warned"].count == 2
+    assert rows["spread", "spread/0", "keyframes", "all_correct"].value == 1
+    (spread,) = (
+        row
+        for row in json.loads(files[0].read_text())["rows"]
+        if row["figure"] == "spread of x (stage)" and row["group"] == "spread"
+    )
+    assert spread["value"] == pytest.approx(0, abs=1e-6)
+    assert (tmp_path / "sheets" / "spread.png").is_file()
+    assert not (tmp_path / "features").exists()
+
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "tools")
+    import_module("prompt_sheet").main(tmp_path, tmp_path / "prompts.png")
+    with Image.open(tmp_path / "prompts.png") as picture:
+        # Three rows of the first spread prompt's scene: its gray background is there, and its red circle somewhere.
+        assert picture.height % 3 == 0
+        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")).astype(int), 2, 0)
+    assert ((abs(red - 128) < 4) & (abs(green - 128) < 4)).mean() > 0.3
+    assert ((red > 200) & (green < 60) & (blue < 60)).any()
+
+
 def test_a_preset_without_restoring_stages_skips_reconstructions(
     shapes_checkpoints: Path, tmp_path: Path
 ) -> None:
@@ -87,7 +145,7 @@ def test_an_interrupted_evaluation_continues_and_is_reported(
     samples = folder / "samples.jsonl"
     lines = samples.read_text().splitlines()
     samples.write_text(lines[0] + "\n" + lines[1][:20])  # interrupted in the middle of a line
-    assert run.run(lambda *_: None) == records
+    assert _untimed(run.run(lambda *_: None)) == _untimed(records)
     assert len(list((folder / "sheets").glob("*.png"))) == 8
 
     # Two samples of four stages, generated and real: each stage is compared with clips of its own shape.
@@ -117,3 +175,17 @@ def test_an_interrupted_evaluation_continues_and_is_reported(
     side_by_side = compare(folder, other)
     assert "alignment · train · keyframes · all_correct" in side_by_side
     assert "| yes |" not in side_by_side
+
+
+def _untimed(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what differs between two runs."""
+    return [
+        record
+        | {
+            "stages": {
+                stage: {name: value for name, value in figures.items() if name != "seconds"}
+                for stage, figures in record["stages"].items()
+            }
+        }
+        for record in records
+    ]

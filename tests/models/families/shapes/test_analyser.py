@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from cascade.models.families.shapes.analyser import agreement, analyse
+from cascade.models.families.shapes.drawing import render
 from cascade.models.families.shapes.moving_shapes import MovingShapes
-from cascade.models.families.shapes.scene import COLOURS
+from cascade.models.families.shapes.scene import BACKGROUNDS, COLOURS, SHAPES, Scene
 
 SIZES = [(8, 20, 32, 300), (29, 20, 32, 150), (29, 80, 128, 80), (29, 160, 256, 40)]
 
@@ -32,6 +34,28 @@ def test_rendered_clips_are_analysed_correctly(
     shares = {attribute: sum(agreed) / len(agreed) for attribute, agreed in right.items()}
     assert set(shares) == {"colour", "shape", "background", "motion", "relation", "all_correct"}
     assert min(shares.values()) >= 0.99, shares
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes_are_told_apart_when_small_and_blurred(shape: str) -> None:
+    """Networks blur: a mean over 3 by 3 pixels, of shapes with a radius of 3.6 pixels."""
+    scene = Scene(shape, "red", "gray", "small", "moving right", 0.1, 0.4, 0.7)
+    for count, height, width, blur in ((8, 20, 32, 3), (8, 80, 128, 7)):
+        sharp = render(scene, count, height, width)
+        blurred = functional.avg_pool2d(sharp, blur, stride=1, padding=blur // 2, count_include_pad=False)
+        checks = agreement(analyse(blurred), scene)
+        assert checks["all_correct"], (checks, height)
+
+
+@pytest.mark.parametrize("background", list(BACKGROUNDS))
+def test_every_colour_is_found_on_every_background(background: str) -> None:
+    for number, colour in enumerate(COLOURS):
+        for shape in SHAPES:
+            scene = Scene(shape, colour, background, "small", "standing still", 0.5, 0.5)
+            generator = torch.Generator().manual_seed(number)
+            frames = render(scene, 8, 20, 32)
+            noised = frames + 0.08 * torch.randn(frames.shape, generator=generator)
+            assert agreement(analyse(noised), scene)["all_correct"], (shape, colour)
 
 
 def test_a_wrong_attribute_is_noticed() -> None:
