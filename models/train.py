@@ -96,7 +96,7 @@ class TrainingRun:
         clips = self._videos(part) or self._own_clips(family, spec, training.frames or spec.frames)
         self._create_checkpoints(family, cascade, processes)
         stage = training.load(spec, recipe, checkpoints, cascade)
-        source = checkpoints.path(spec.checkpoint)
+        source = checkpoints.path(stage.checkpoint)
         run = Training(
             stage=stage,
             clips=clips,

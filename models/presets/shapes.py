@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cascade.models.presets.show1 import (
     ExpertTranslationOptions,
+    FirstFrameSpec,
     InterpolationOptions,
     KeyframesOptions,
     SuperResolutionOptions,
@@ -36,6 +37,18 @@ SHAPES = Preset(
     example_prompts=(
         "a red circle moving right on a gray background",
         "a blue square moving up on a white background",
+        "a yellow triangle growing on a black background",
+        "a purple cross standing still on a pink background",
+        "an orange circle left of a green square on a white background",
+        "a cyan triangle above a red cross on a gray background",
+        "a small green ball rolling to the left, light blue background",
+        "please show me a violet box that gets smaller",
+        "a turquoise plus sign falling on a black backdrop",
+        "a yellow disc and a blue triangle side by side on pink",
+        "on the left a purple square, on the right an orange circle",
+        "the background is white and a crimson pyramid slides to the right",
+        "a big red cross, not moving, gray background",
+        "a green square with a yellow dot above it",
     ),
     stages=(
         StageSpec(
@@ -49,8 +62,8 @@ SHAPES = Preset(
             fps=2,
             steps=20,
             max_steps=100,
-            guidance_scale=1.5,
-            max_prompt_tokens=32,
+            guidance_scale=1.0,
+            max_prompt_tokens=64,
             options=SmallKeyframesOptions(),
         ),
         StageSpec(
@@ -65,7 +78,7 @@ SHAPES = Preset(
             steps=4,
             max_steps=100,
             guidance_scale=1.0,
-            max_prompt_tokens=32,
+            max_prompt_tokens=64,
             options=SmallInterpolationOptions(frames_between=3),
         ),
         StageSpec(
@@ -80,8 +93,13 @@ SHAPES = Preset(
             steps=2,
             max_steps=100,
             guidance_scale=1.0,
-            max_prompt_tokens=32,
-            options=SmallSuperResolutionOptions(window=8, overlap=1, noise_level=0),
+            max_prompt_tokens=64,
+            options=SmallSuperResolutionOptions(
+                window=8,
+                overlap=1,
+                noise_level=0,
+                first_frame=FirstFrameSpec("shapes/first-frame", steps=2, guidance_scale=1.0, noise_level=0),
+            ),
         ),
         StageSpec(
             name="expert-translation",
@@ -92,11 +110,11 @@ SHAPES = Preset(
             height=160,
             width=256,
             fps=8,
-            steps=10,
+            steps=6,
             max_steps=100,
             guidance_scale=1.0,
-            max_prompt_tokens=32,
-            options=ExpertTranslationOptions(strength=0.3),
+            max_prompt_tokens=64,
+            options=ExpertTranslationOptions(strength=0.5),
         ),
     ),
 )

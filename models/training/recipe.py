@@ -49,6 +49,7 @@ class Recipe:
         max_noise_level: noise levels of a low-resolution condition are drawn from 0 to this one (noise conditioning
             augmentation; Ho et al., 2022, "Cascaded Diffusion Models").
         previous_dropout: share of clips without the last frame of the window before, as first windows have none.
+        window: frames of the random spans that a latent stage's clips are cut to; None shows it whole clips.
         warmup: steps of each phase over which the learning rate rises.
         ema_decay: of the moving average of the weights, which is what the run results in.
         max_grad_norm: gradients are scaled down to this norm.
@@ -62,6 +63,7 @@ class Recipe:
     high_noise_share: float = 0.0
     max_noise_level: int = 250
     previous_dropout: float = 0.2
+    window: int | None = None
     warmup: int = 100
     ema_decay: float = 0.999
     max_grad_norm: float = 1.0

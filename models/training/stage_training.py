@@ -57,6 +57,11 @@ class StageTraining(nn.Module, ABC, Generic[OptionsT]):
             CheckpointError: a checkpoint is missing or does not fit.
         """
 
+    @property
+    def checkpoint(self) -> str:
+        """Name the checkpoint that the result is laid over: the stage's own."""
+        return self.spec.checkpoint
+
     def select(self, phase: Phase) -> None:
         """Let only the parameters learn that the phase names. Raises TrainingError for a group that there is not."""
 

@@ -23,9 +23,13 @@ class CaptionEncoder(nn.Module):
         self.trained = trained
         self.encoder.requires_grad_(trained)
 
-    def forward(self, captions: Sequence[str], dropout: float, generator: Generator) -> Tensor:
+    def forward(
+        self, captions: Sequence[str], dropout: float, generator: Generator, *, padded: bool = True
+    ) -> Tensor:
         """Encode captions, each replaced by "" with probability `dropout` (Ho and Salimans, 2022, algorithm 1).
 
+        Args:
+            padded: as the stages see them, to the encoder's full length; else only to the longest of the captions.
         Returns:
             (batch, tokens, features).
         """
@@ -33,7 +37,7 @@ class CaptionEncoder(nn.Module):
         texts = ["" if drop else text for text, drop in zip(captions, dropped.tolist(), strict=True)]
         tokens = self.tokenizer(
             [self.text.prepared(text) for text in texts],
-            padding="max_length",
+            padding="max_length" if padded else "longest",
             max_length=min(T5_MAX_TOKENS, self.tokenizer.model_max_length),
             truncation=True,
             return_tensors="pt",

@@ -26,7 +26,7 @@ function field(parameter, stage, min, max, step, placeholder) {
 
 const NUMBERS = ["seed", "best_of", "draft"];
 
-// The body of a request: what is filled in, `steps.keyframes` as {steps: {keyframes: …}}.
+// The body of a request: what is filled in, `steps.<stage>` as {steps: {<stage>: …}}.
 export function bodyOf(form) {
   const body = {};
   for (const [name, value] of new FormData(form)) {

@@ -56,7 +56,7 @@ def test_a_prompt_becomes_an_mp4_and_shows_its_stages_on_the_way(up: Up) -> None
         assert stage["gpu_seconds"] > 0
         assert stage["peak_memory_bytes"] > 1e7
         assert stage["worker"].startswith(f"shapes.{stage['name']}@")
-    assert video["stages"][2]["steps"] == 4  # one step in each of four windows
+    assert video["stages"][2]["steps"] == 6  # two of the image model, and one step in each of four windows
 
 
 def test_a_seed_gives_the_same_frames_again_and_another_seed_others(up: Up) -> None:

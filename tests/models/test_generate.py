@@ -53,11 +53,11 @@ def test_four_stages_give_29_frames_of_256_by_160(shapes_checkpoints: Path) -> N
     assert last.fps == 8
     assert torch.isfinite(last.frames).all()
     assert last is clips["expert-translation"]
-    # Super-resolution takes its step in each of four windows; of two steps at strength 0.3 one is left.
+    # Super-resolution has two steps of its image model, and one in each of four windows; of two at strength 0.5 one is left.
     assert [step for step in steps if step[1] == step[2]] == [
         ("keyframes", 2, 2),
         ("interpolation", 1, 1),
-        ("super-resolution", 4, 4),
+        ("super-resolution", 6, 6),
         ("expert-translation", 1, 1),
     ]
 

@@ -21,7 +21,7 @@ from cascade.models.runtime.execution import Execution
 
 LONG = (
     "a red circle moving right on a gray background with a small blue square above a large green triangle "
-    * 2
+    * 4
 )
 KEYFRAMES, *_, TRANSLATION = SHAPES.stages
 
@@ -44,12 +44,12 @@ def test_two_prompts_that_differ_in_what_is_not_read_are_one_to_the_encoder(tmp_
 def test_the_limit_is_that_of_the_shipped_tokenizer(spec: object, tmp_path: Path) -> None:
     assert isinstance(spec, type(KEYFRAMES))
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED / spec.text_encoder / "tokenizer")
-    assert spec.max_prompt_tokens == tokenizer.model_max_length == 32
+    assert spec.max_prompt_tokens == tokenizer.model_max_length == 64
     words = LONG.split()
     for count in range(1, len(words)):
         prompt = " ".join(words[:count])
         unused = unused_text(prompt, spec, tmp_path)
-        assert (unused == "") == (len(tokenizer(prompt)["input_ids"]) <= 32), prompt
+        assert (unused == "") == (len(tokenizer(prompt)["input_ids"]) <= 64), prompt
 
 
 def test_prompts_are_told_as_the_encoder_reads_them(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_it_needs_no_torch() -> None:
         "from pathlib import Path\n"
         "from cascade.models.presets.shapes import SHAPES\n"
         "from cascade.models.prompt_length import unused_text\n"
-        "print(unused_text('a red circle ' * 20, SHAPES.stages[0], Path('checkpoints')) != '')\n"
+        "print(unused_text('a red circle ' * 40, SHAPES.stages[0], Path('checkpoints')) != '')\n"
         "print('torch' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -37,9 +37,9 @@ def ignore(_progress: Progress) -> None:
     """Progress that nobody watches."""
 
 
-@pytest.mark.parametrize("preset", ["shapes", "show-1"])
-def test_parts_are_trained_in_the_order_of_their_recipes(preset: str) -> None:
-    assert trainable_parts(preset) == PARTS
+def test_parts_are_trained_in_the_order_of_their_recipes() -> None:
+    assert trainable_parts("show-1") == PARTS
+    assert trainable_parts("shapes") == (*PARTS[:3], "first-frame", *PARTS[3:])
 
 
 def test_a_part_is_trained_by_what_the_registry_names() -> None:
@@ -92,7 +92,7 @@ def test_a_trained_part_takes_its_place_among_the_checkpoints(
     after = read_weights(folder / "super-resolution" / "unet")
     assert after.keys() == before.keys()
     assert any(not torch.equal(after[name], before[name].to(after[name])) for name in after)
-    stages = {"keyframes", "interpolation", "super-resolution", "expert-translation"}
+    stages = {"keyframes", "interpolation", "super-resolution", "first-frame", "expert-translation"}
     assert {path.name for path in folder.iterdir()} == stages  # nothing of before is left beside them
 
 

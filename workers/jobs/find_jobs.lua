@@ -1,6 +1,6 @@
 -- Find jobs of a project's list, by their entries.
 -- KEYS: 1 list, 2 entries `status preset prompt`
--- ARGV: 1 '1' for the newest first, '0' for the oldest; 2 score and 3 job to begin after, both empty at the beginning;
+-- ARGV: 1 '1' for the newest first, '0' for the oldest; 2 score to begin after, 3 its job, both empty at the beginning;
 --       4 how many to find, 5 how many to look at, 6 how many to read at once, 7 '1' if all pass, 8 part of the prompt,
 --       9 preset, then every status; empty parts ask for nothing
 -- Returns every job found as {job, score, '1' or '0' if it has no entry}, how many were looked at, and the last of these as

@@ -2,6 +2,7 @@
 -- KEYS: none
 -- ARGV: 1 wake-up, 2 most that are sent for a queue, then every queue: its name, which is the key of its wake-ups, the key of
 --       its line, and the prefix of the keys of its projects' stages
+-- Returns nothing.
 for at = 3, #ARGV, 3 do
   local waiting = 0
   for _, project in ipairs(redis.call('ZRANGE', ARGV[at + 1], 0, -1)) do

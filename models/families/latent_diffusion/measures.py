@@ -56,7 +56,7 @@ def video_inception_score(probabilities: Tensor, repeats: int = REPEATS) -> Esti
     exp of the mean divergence of each video's classes from those of all (Salimans et al., 2016), as TGAN2 computes it.
 
     Args:
-        probabilities: of the classes of each video by its classifier, such as C3D; (videos, classes). For figures that can
+        probabilities: of the classes of each video by its classifier, such as C3D: (video count, classes). For figures that can
             be compared with published ones: 4 x 10,000 videos of UCF-101's classes.
         repeats: number of the parts.
     Raises:

@@ -4,12 +4,14 @@ measures their data.
 | what | file |
 |---|---|
 | networks: patches, caption prior and residual around an unchanged Show-1 UNet | `unet.py`, `caption_prior.py` |
+| the image model that upscales the first frame | `image_unet.py` |
 | temporal attention that sees all pixels of all frames | `space_time_attention.py` |
 | stages | `stages.py` |
-| the data: scenes, their captions and pictures, an endless set of clips | `scene.py`, `captions.py`, `drawing.py`, `moving_shapes.py` |
-| training: the stages, the text encoder's questions, the recipes | `training.py`, `caption_questions.py`, `recipes.py` |
+| the data: scenes, their captions and pictures, an endless set of clips | `scene.py`, `lexicon.py`, `captions.py`, `typos.py`, `drawing.py`, `moving_shapes.py` |
+| training: the stages, the text encoder's questions, what super-resolution is to undo, the recipes | `training.py`, `caption_questions.py`, `deformation.py`, `recipes.py` |
 | untrained checkpoints to begin with | `random_checkpoints.py` |
 | evaluation: suites, scenes to prompt with, what a clip shows, small feature networks | `suites.py`, `scenes.py`, `analyser.py`, `small_networks.py` |
+| prompts in people's words and what fulfils them; outlines beside ideal ones | `people_prompts.py`, `wishes.py`, `outlines.py` |
 | how well a clip fits a caption | `text_video.py`, `text_video_training.py`, `scorers.py` |
 """
 
@@ -34,10 +36,12 @@ FAMILY = Family(
         SmallSuperResolutionOptions: StageEntry(
             ".stages:SmallSuperResolution",
             ".training:SmallSuperResolutionTraining",
+            parts={"first-frame": ".training:FirstFrameTraining"},
             restoration="cascade.models.families.show1.restoration:SuperResolutionRestoration",
         ),
     },
     recipes=".recipes:RECIPES",
+    prompt_guide=".prompt_guide:GUIDE",
     clips=".moving_shapes:training_clips",
     initial_checkpoints=".random_checkpoints:create_random_shapes",
     scorers={"text-video": ".scorers:text_video"},

@@ -12,41 +12,37 @@ from diffusers.models.attention import FeedForward
 from einops import rearrange
 from torch import Tensor, nn
 
+from cascade.models.families.shapes.layout import VARIABLES
 from cascade.models.layers.attention import Attention
 
-WIDTH, HEADS, LAYERS = 96, 4, 2
+WIDTH, HEADS, LAYERS = 96, 4, 3
 PRIOR_CHANNELS = 3 + 4
 """Red, green and blue, and the four kinds of shape that moving shapes have (SHAPES of its module)."""
 
 
 class QueryDecoder(nn.Module):
-    """Learned queries that attend to a text (as DETR's do to a picture, Carion et al., 2020).
+    """Queries that attend to a text (as DETR's do to a picture, Carion et al., 2020).
 
     Args:
-        queries: how many there are.
         text_width: features of the text.
-        outputs: features that each query gives.
     """
 
-    def __init__(self, queries: int, text_width: int, outputs: int) -> None:
+    def __init__(self, text_width: int) -> None:
         super().__init__()
-        self.queries = nn.Parameter(0.5 * torch.randn(queries, WIDTH))
         self.norm_text = nn.LayerNorm(text_width)
         self.layers = nn.ModuleList(QueryDecoderLayer(text_width) for _ in range(LAYERS))
-        self.out = nn.Linear(WIDTH, outputs)
 
-    def forward(self, text: Tensor) -> Tensor:
-        """Text (batch, tokens, text_width) to (batch, queries, outputs)."""
-        hidden: Tensor = self.queries.expand(text.shape[0], -1, -1)
+    def decode(self, queries: Tensor, text: Tensor) -> Tensor:
+        """Read text (batch, tokens, text_width) by queries (batch, queries, WIDTH): the same shape as the queries."""
+        hidden: Tensor = queries
         text = self.norm_text(text)
         for layer in self.layers:
             hidden = layer(hidden, text)
-        hidden = self.out(hidden)
         return hidden
 
 
 class CaptionPrior(QueryDecoder):
-    """The mean clip of a caption and where it has which shape, at a coarse size, by a query for each place and time.
+    """The mean clip of a caption and a layout, and where it has which shape, at a coarse size: a query for each place and time.
 
     Its colours are what a denoiser should make of pure noise. A mean over many places has no outlines left, so that
     it also says how much of a place is covered by each kind of shape on average.
@@ -56,20 +52,34 @@ class CaptionPrior(QueryDecoder):
     """
 
     def __init__(self, size: tuple[int, int, int], text_width: int) -> None:
-        super().__init__(size[0] * size[1] * size[2], text_width, PRIOR_CHANNELS)
+        super().__init__(text_width)
         self.size = size
+        self.queries = new_queries(size[0] * size[1] * size[2])
+        self.out = nn.Linear(WIDTH, PRIOR_CHANNELS)
+        self.layout = nn.Sequential(
+            nn.Linear(len(VARIABLES), 2 * WIDTH), nn.GELU(), nn.Linear(2 * WIDTH, WIDTH)
+        )
 
-    def forward(self, text: Tensor) -> Tensor:
-        """Predict the mean clip of texts.
+    def forward(self, text: Tensor, layout: Tensor) -> Tensor:
+        """Predict the mean clip of texts and layouts.
 
         Args:
             text: (batch, tokens, text_width).
+            layout: (batch, len(VARIABLES)) in [-1, 1].
         Returns:
             (batch, PRIOR_CHANNELS, frames, height, width): colours, about [-1, 1], then for each of SHAPES twice the
             share of a place that it covers, about [0, 2].
         """
         frames, height, width = self.size
-        return rearrange(super().forward(text), "b (f h w) c -> b c f h w", f=frames, h=height, w=width)
+        queries = self.queries + self.layout(layout.to(text))[:, None]
+        clip: Tensor = self.out(self.decode(queries, text))
+        clip = rearrange(clip, "b (f h w) c -> b c f h w", f=frames, h=height, w=width)
+        return clip
+
+
+def new_queries(count: int) -> nn.Parameter:
+    """Make learned queries, (count, WIDTH)."""
+    return nn.Parameter(0.5 * torch.randn(count, WIDTH))
 
 
 class QueryDecoderLayer(nn.Module):

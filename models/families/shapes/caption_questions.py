@@ -14,9 +14,17 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cascade.models.families.shapes.caption_prior import QueryDecoder
-from cascade.models.families.shapes.captions import caption
-from cascade.models.families.shapes.scene import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene, random_scene
+from cascade.models.families.shapes.caption_prior import WIDTH, QueryDecoder, new_queries
+from cascade.models.families.shapes.captions import Caption, caption
+from cascade.models.families.shapes.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    MOTIONS,
+    SHAPES,
+    SIZES,
+    Scene,
+    random_scene,
+)
 from cascade.models.training.text_conditioning import CaptionEncoder
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -24,11 +32,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "shape": SHAPES,
     "motion": MOTIONS,
     "background": tuple(BACKGROUNDS),
+    "size": tuple(SIZES),
+    "count": ("one", "two"),
 }
 """The possible answers to each kind of question."""
 
-PLACES = ("anywhere", "left", "right", "top", "bottom")
-"""A question is asked of each place: of `anywhere` about a clip with one shape, of the others about one with two."""
+PLACES = ("anywhere", "left", "right", "top", "bottom", "named first", "named second")
+"""What questions are about: `anywhere` is a clip with one shape, and what all clips have; the others are of clips with two."""
 
 SIDES: Mapping[str, tuple[str, str]] = {
     "left of": ("left", "right"),
@@ -42,15 +52,20 @@ UNANSWERED = -100
 
 
 class CaptionQuestions(nn.Module):
-    """The loss of the questions; its own layers are thrown away afterwards."""
+    """The loss of the questions; its queries and answers are thrown away afterwards."""
 
-    def __init__(self, text_width: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        outputs = sum(len(choices) for choices in CHOICES.values())
-        self.decoder = QueryDecoder(len(PLACES), text_width, outputs)
+        self.queries = new_queries(len(PLACES))
+        self.out = nn.Linear(WIDTH, sum(len(choices) for choices in CHOICES.values()))
 
-    def forward(self, encoder: CaptionEncoder, count: int, generator: Generator) -> Tensor:
+    def forward(
+        self, decoder: QueryDecoder, encoder: CaptionEncoder, count: int, generator: Generator
+    ) -> Tensor:
         """Ask about `count` captions of random training scenes, which the encoder makes (count, tokens, features).
+
+        Args:
+            decoder: reads the captions; the caption prior, which so learns where words belong before it learns to paint.
 
         Returns:
             The mean cross-entropy of each kind of answer, summed: a scalar.
@@ -59,8 +74,9 @@ class CaptionQuestions(nn.Module):
         scenes = [random_scene("train", rng) for _ in range(count)]
         captions = [caption(scene, rng) for scene in scenes]
         all_answers = [answers(text, scene) for text, scene in zip(captions, scenes, strict=True)]
-        features = encoder(captions, 0.0, generator)
-        logits: Tensor = self.decoder(features)  # batch, places, choices of all kinds
+        features = encoder([caption.text for caption in captions], 0.0, generator, padded=False)
+        queries = self.queries.expand(count, -1, -1)
+        logits: Tensor = self.out(decoder.decode(queries, features))  # batch, places, choices of all kinds
         by_kind = torch.split(logits.float(), [len(choices) for choices in CHOICES.values()], dim=-1)
         losses = []
         for kind, kind_logits in zip(CHOICES, by_kind, strict=True):
@@ -75,21 +91,28 @@ class CaptionQuestions(nn.Module):
         return torch.stack(losses).sum()
 
 
-def answers(caption: str, scene: Scene) -> dict[tuple[str, str], str]:
+def answers(caption: Caption, scene: Scene) -> dict[tuple[str, str], str]:
     """Return what a caption says of its scene, by place and kind of question."""
-    answers_by_place = {}
+    mentions = caption.mentions
+    said = {("anywhere", "count"): "one" if scene.second is None else "two"}
+    if "background" in mentions:
+        said["anywhere", "background"] = scene.background
     if scene.second is None:
-        answers_by_place["anywhere", "colour"] = scene.colour
-        answers_by_place["anywhere", "shape"] = scene.shape
-        answers_by_place["anywhere", "motion"] = scene.motion
-    else:
-        here, there = SIDES[scene.second.relation]
-        for place, thing in ((here, scene), (there, scene.second)):
-            answers_by_place[place, "colour"] = thing.colour
-            answers_by_place[place, "shape"] = thing.shape
-    if f"{scene.background} background" in caption:
-        answers_by_place["anywhere", "background"] = scene.background
-    return answers_by_place
+        for kind in ("colour", "shape", "motion", "size"):
+            if kind in mentions:
+                said["anywhere", kind] = getattr(scene, kind)
+        return said
+    here, there = SIDES[scene.second.relation]
+    first, second = (
+        ("named second", "named first") if caption.second_first else ("named first", "named second")
+    )
+    for thing, prefix, order, side in ((scene, "", first, here), (scene.second, "second ", second, there)):
+        for kind in ("colour", "shape"):
+            if prefix + kind in mentions:
+                said[order, kind] = getattr(thing, kind)
+                if "relation" in mentions:
+                    said[side, kind] = getattr(thing, kind)
+    return said
 
 
 def label(scene_answers: Mapping[tuple[str, str], str], place: str, kind: str) -> int:

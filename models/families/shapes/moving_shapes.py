@@ -16,23 +16,30 @@ from cascade.models.families.shapes.drawing import render
 from cascade.models.families.shapes.scene import Scene, Split, random_scene
 
 
+@dataclass(frozen=True)
+class Annotation:
+    """What is known of a drawn clip: its scene, and which attributes of it the caption mentions."""
+
+    scene: Scene
+    mentions: frozenset[str]
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """A clip for training.
 
     Attributes:
         frames: float32 (frames, 3, height, width) in [-1, 1].
-        caption: lower case.
+        caption: as somebody would type it.
     """
 
     frames: Tensor
     caption: str
-    scene: Scene
+    annotation: Annotation
 
     @property
-    def annotation(self) -> Scene:
-        """The scene: more is known of a drawn clip than its caption says."""
-        return self.scene
+    def scene(self) -> Scene:
+        return self.annotation.scene
 
     @property
     def skipped(self) -> tuple[Path, ...]:
@@ -64,7 +71,9 @@ class MovingShapes:
             raise IndexError(f"moving shapes are numbered from 0; there is no {index}")
         rng = np.random.default_rng((self.seed, index))
         scene = random_scene(self.split, rng)
-        return Sample(render(scene, self.frames, self.height, self.width), caption(scene, rng), scene)
+        written = caption(scene, rng)
+        frames = render(scene, self.frames, self.height, self.width)
+        return Sample(frames, written.text, Annotation(scene, written.mentions))
 
 
 def training_clips(frames: int, height: int, width: int, seed: int) -> MovingShapes:

@@ -11,26 +11,27 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, SchedulerMixin
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from cascade.models.checkpoints.files import write_checksums
+from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.checkpoints.writing import write_index, write_network, write_text, write_vae
+from cascade.models.families.shapes.captions import caption
+from cascade.models.families.shapes.image_unet import ShapesImageUNet
+from cascade.models.families.shapes.scene import random_scene
 from cascade.models.families.shapes.unet import ShapesUNet, ShapesUNetConfig
 from cascade.models.families.show1.latent_unet import LatentUNetConfig, LatentVideoUNet
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
 
 TEXT_WIDTH = 64
-VOCABULARY = 512
-MAX_TOKENS = 32
-CAPTION_WORDS = (
-    "a an the red green blue yellow purple orange cyan white black gray pink light circle square triangle cross "
-    "moving going moves goes right left up down upwards downwards rising falling rises falls standing still stands "
-    "at rest does not move growing shrinking grows shrinks getting gets bigger smaller is on background with and "
-    "above below under to of beside small large"
-)
+VOCABULARY = 640
+TOKENIZER_CAPTIONS = 5_000
+MAX_TOKENS = 64
+"""Words of a caption are one token each, so that captions are about 15, and with typing errors 25."""
 
 PIXEL_UNET = PixelUNetConfig(
     in_channels=3,
@@ -53,7 +54,10 @@ KEYFRAMES = ShapesUNetConfig.around(
     PIXEL_UNET, patch_size=2, prior=(4, 5, 8), attention_across_space=(False, True)
 )
 INTERPOLATION = ShapesUNetConfig.around(
-    replace(PIXEL_UNET, in_channels=7), patch_size=2, residual=True, attention_across_space=(False, True)
+    replace(PIXEL_UNET, in_channels=7, block_out_channels=(48, 64)),
+    patch_size=2,
+    residual=True,
+    attention_across_space=(False, True),
 )
 SUPER_RESOLUTION = ShapesUNetConfig.around(
     replace(
@@ -66,13 +70,33 @@ SUPER_RESOLUTION = ShapesUNetConfig.around(
     patch_size=4,
     residual=True,
 )
+FIRST_FRAME_PATCH = 4
+FIRST_FRAME = {
+    "sample_size": (20, 32),
+    "in_channels": 6 * FIRST_FRAME_PATCH**2,
+    "out_channels": 3 * FIRST_FRAME_PATCH**2,
+    "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+    "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+    "block_out_channels": (64, 48),
+    "layers_per_block": 1,
+    "attention_head_dim": 16,
+    "cross_attention_dim": 64,
+    "encoder_hid_dim": TEXT_WIDTH,
+    "encoder_hid_dim_type": "text_proj",
+    "act_fn": "gelu",
+    "norm_num_groups": 16,
+    "class_embed_type": "timestep",
+    "resnet_time_scale_shift": "scale_shift",
+    "only_cross_attention": True,
+}
 LATENT_CHANNELS = 8
 EXPERT_TRANSLATION = LatentUNetConfig(
     in_channels=LATENT_CHANNELS,
     out_channels=LATENT_CHANNELS,
-    down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-    up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-    block_out_channels=(32, 64),
+    down_block_types=("DownBlock3D", "CrossAttnDownBlock3D"),
+    up_block_types=("CrossAttnUpBlock3D", "UpBlock3D"),
+    block_out_channels=(48, 64),
     layers_per_block=1,
     attention_head_dim=16,
     norm_num_groups=16,
@@ -90,10 +114,15 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
         untrained = Path(scratch) / "shapes"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            _write_pixel_stage(untrained / "keyframes", KEYFRAMES, DDPMScheduler, "v_prediction")
+            _write_pixel_stage(untrained / "keyframes", ShapesUNet(KEYFRAMES), DDPMScheduler, "v_prediction")
             write_text(untrained / "keyframes", T5EncoderModel(_t5_config()), _tokenizer())
-            _write_pixel_stage(untrained / "interpolation", INTERPOLATION, DDIMScheduler, "sample")
-            _write_pixel_stage(untrained / "super-resolution", SUPER_RESOLUTION, DDIMScheduler, "sample")
+            _write_pixel_stage(
+                untrained / "interpolation", ShapesUNet(INTERPOLATION), DDIMScheduler, "sample"
+            )
+            super_resolution = ShapesUNet(SUPER_RESOLUTION)
+            _write_pixel_stage(untrained / "super-resolution", super_resolution, DDIMScheduler, "sample")
+            image_model = ShapesImageUNet(FIRST_FRAME, FIRST_FRAME_PATCH)
+            _write_pixel_stage(untrained / "first-frame", image_model, DDIMScheduler, "sample")
             _write_expert_translation(untrained / "expert-translation")
         for stage in untrained.iterdir():
             write_checksums(stage)
@@ -102,9 +131,9 @@ def create_random_shapes(folder: Path, seed: int = 0) -> None:
 
 
 def _write_pixel_stage(
-    folder: Path, config: ShapesUNetConfig, scheduler: type[SchedulerMixin], prediction_type: str
+    folder: Path, network: CheckpointNetwork, scheduler: type[SchedulerMixin], prediction_type: str
 ) -> None:
-    write_network(folder, ShapesUNet(config))
+    write_network(folder, network)
     scheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type=prediction_type,
@@ -120,6 +149,7 @@ def _write_expert_translation(folder: Path) -> None:
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
+        prediction_type="v_prediction",
         clip_sample=False,  # latents are not bounded as pixels are
     )
     scheduler.save_pretrained(folder / "scheduler")
@@ -143,7 +173,10 @@ def _write_expert_translation(folder: Path) -> None:
 
 def _tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE: words of the captions are few tokens, and any other text can be written."""
+    rng = np.random.default_rng(0)
+    captions = (caption(random_scene("train", rng), rng).text for _ in range(TOKENIZER_CAPTIONS))
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -152,7 +185,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([CAPTION_WORDS], trainer)
+    tokenizer.train_from_iterator(captions, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", model_max_length=MAX_TOKENS
@@ -165,7 +198,7 @@ def _t5_config() -> T5Config:
         d_model=TEXT_WIDTH,
         d_kv=16,
         d_ff=128,
-        num_layers=2,
+        num_layers=3,
         num_heads=4,
         feed_forward_proj="gated-gelu",
     )

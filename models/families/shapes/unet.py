@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.families.shapes.caption_prior import PRIOR_CHANNELS, CaptionPrior
+from cascade.models.families.shapes.layout import VARIABLES
 from cascade.models.families.shapes.space_time_attention import SpaceTimeAttention
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 from cascade.models.families.show1.pixel_unet_config import PixelUNetConfig
@@ -59,24 +60,12 @@ class ShapesUNetConfig:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
-        """Read a `unet/config.json`, also one with all keys side by side, as they were first written.
-
-        Where `resnet_skip_time_act` is not written it is true: it was so for all before it could be chosen.
+        """Read a `unet/config.json`.
 
         Raises:
             CheckpointError: a key would change the arithmetic and is not supported.
         """
-        if "unet" in config:
-            return from_config(cls, {**config, "unet": _unet_config(config["unet"])}, {})
-        own: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in config.items()
-            if key in ("patch_size", "prior", "residual", "attention_across_space", "temporal_heads")
-        }
-        if config.get("layout") is not None:
-            own["prior"] = tuple(config["layout"])
-        published = {key: value for key, value in config.items() if key not in own and key != "layout"}
-        return cls.around(_unet_config(published), **own)
+        return from_config(cls, {**config, "unet": PixelUNetConfig.from_dict(config["unet"])}, {})
 
 
 class ShapesUNet(CheckpointNetwork):
@@ -97,13 +86,6 @@ class ShapesUNet(CheckpointNetwork):
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(ShapesUNetConfig.from_dict(config))
 
-    @staticmethod
-    def weight_name(name: str) -> str:
-        """Map the names of the first checkpoints, where the UNet's stand without a prefix."""
-        if name.startswith("layout."):
-            return "prior." + name.removeprefix("layout.")
-        return name if name.startswith(("unet.", "prior.")) else f"unet.{name}"
-
     def config_json(self) -> dict[str, Any]:
         return {"_class_name": type(self).__name__} | asdict(self.config)
 
@@ -118,6 +100,7 @@ class ShapesUNet(CheckpointNetwork):
         encoder_hidden_states: Tensor,
         class_labels: Tensor | None = None,
         prior: Tensor | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
         """Predict noise, v or the clean sample of a video, by the scheduler's prediction type.
 
@@ -128,13 +111,14 @@ class ShapesUNet(CheckpointNetwork):
             encoder_hidden_states: text features (batch, tokens, encoder_hid_dim).
             class_labels: (batch,) noise level 0..999, for networks that take one.
             prior: (batch, PRIOR_CHANNELS, frames, height, width), where it was predicted before.
+            layout: (batch, len(VARIABLES)) in [-1, 1], for the caption prior; None takes the middle of all.
         Returns:
             (batch, 3, frames, height, width).
         """
         condition = sample[:, CONDITION]
         if self.prior is not None:
             if prior is None:
-                prior = self.prior_of(encoder_hidden_states, sample.shape[2:])
+                prior = self.prior_of(encoder_hidden_states, layout, sample.shape[2:])
             sample = torch.cat([sample, prior.to(sample.dtype)], dim=1)
         folded = fold(sample, self.config.patch_size)
         prediction = unfold(
@@ -142,17 +126,20 @@ class ShapesUNet(CheckpointNetwork):
         )
         return condition + prediction if self.config.residual else prediction
 
-    def prior_of(self, text: Tensor, size: Sequence[int]) -> Tensor:
+    def prior_of(self, text: Tensor, layout: Tensor | None, size: Sequence[int]) -> Tensor:
         """Predict the caption prior, resized.
 
         Args:
             text: (batch, tokens, encoder_hid_dim).
+            layout: (batch, len(VARIABLES)) in [-1, 1]; None takes the middle of all.
             size: frames, height and width.
         Returns:
             (batch, PRIOR_CHANNELS, *size), as `CaptionPrior` gives it.
         """
         assert self.prior is not None
-        return functional.interpolate(self.prior(text), tuple(size), mode="trilinear")
+        if layout is None:
+            layout = text.new_zeros(text.shape[0], len(VARIABLES))
+        return functional.interpolate(self.prior(text, layout), tuple(size), mode="trilinear")
 
     def _temporal_attention(self, level: int, channels: int, _head_dim: int) -> TemporalLayer:
         levels = len(self.config.unet.block_out_channels)
@@ -160,10 +147,6 @@ class ShapesUNet(CheckpointNetwork):
         kind = SpaceTimeAttention if across[level] else TemporalTransformer
         heads = self.config.temporal_heads
         return kind(channels, heads, channels // heads, self.config.unet.norm_num_groups)
-
-
-def _unet_config(published: Mapping[str, Any]) -> PixelUNetConfig:
-    return PixelUNetConfig.from_dict({"resnet_skip_time_act": True, **published})
 
 
 def fold(video: Tensor, patch: int) -> Tensor:

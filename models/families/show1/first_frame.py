@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 
+from cascade.models.checkpoints.files import Requirement
 from cascade.models.checkpoints.loading import Checkpoints
+from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.diffusion.sampling import OnStep, ignore_step
 from cascade.models.diffusion.schedules import Scheduler
 from cascade.models.families.show1.upscaling import Upscaler, resize
@@ -21,6 +23,8 @@ from cascade.models.stage import StageInputs
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
+
+NOISING_SCHEDULER = "image_noising_scheduler"
 
 
 class OneFrame(nn.Module):
@@ -37,6 +41,10 @@ class OneFrame(nn.Module):
         prediction: Tensor = self.unet(sample[:, :, 0], timestep, text, class_labels=class_labels).sample
         return prediction[:, :, None]
 
+    @property
+    def takes_noise_level(self) -> bool:
+        return self.unet.config["class_embed_type"] is not None
+
 
 class FirstFrame:
     """Upscales the first frame of the clip by an image model, prompted like the clip."""
@@ -44,31 +52,37 @@ class FirstFrame:
     def __init__(
         self,
         spec: FirstFrameSpec,
-        unet: UNet2DConditionModel,
+        network: OneFrame | CheckpointNetwork,
         scheduler: Scheduler,
         noising: Scheduler,
         execution: Execution,
     ) -> None:
-        self.spec, self.unet, self.execution = spec, unet, execution
+        self.spec, self.execution = spec, execution
+        self.unet = network.unet if isinstance(network, OneFrame) else network
         self._upscale = Upscaler(
-            OneFrame(unet),
+            network,
             scheduler,
             noising,
             spec.steps,
             spec.guidance_scale,
             spec.noise_level,
-            takes_noise_level=unet.config["class_embed_type"] is not None,
+            takes_noise_level=network.takes_noise_level,
         )
 
     @classmethod
     def load(cls, spec: FirstFrameSpec, checkpoints: Checkpoints, execution: Execution) -> Self:
         return cls(
             spec,
-            checkpoints.image_unet(spec.checkpoint, execution),
+            OneFrame(checkpoints.image_unet(spec.checkpoint, execution)),
             checkpoints.scheduler(spec.checkpoint),
-            checkpoints.scheduler(spec.checkpoint, "image_noising_scheduler"),
+            checkpoints.scheduler(spec.checkpoint, NOISING_SCHEDULER),
             execution,
         )
+
+    @classmethod
+    def requirement(cls, spec: FirstFrameSpec) -> Requirement:
+        """Return the checkpoint that `load` reads."""
+        return Requirement(spec.checkpoint, ("unet", "scheduler", NOISING_SCHEDULER), optional=True)
 
     def __call__(self, inputs: StageInputs[SuperResolutionOptions], on_step: OnStep = ignore_step) -> Tensor:
         """Upscale the first frame of each video.

@@ -27,6 +27,10 @@ class Keyframes(PixelStage[KeyframesOptions]):
         """The network whose temporal attention a motion adapter replaces (section 3.7)."""
         return self.unet
 
+    def denoiser(self, _inputs: StageInputs[KeyframesOptions]) -> nn.Module:
+        """Return the network that is run, for these inputs."""
+        return self.unet
+
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs[KeyframesOptions], on_step: OnStep) -> Clip:
         spec = inputs.spec
@@ -34,6 +38,6 @@ class Keyframes(PixelStage[KeyframesOptions]):
         noise = draw_noise((CHANNELS, spec.frames, spec.height, spec.width), generators, self.device)
         report = PlannedSteps(on_step, spec.planned_steps(len(inputs.seeds))).part(spec.steps)
         with resident(self.unet, self.execution), with_motion(self.motion_network, inputs.motion):
-            predict = guided_predictor(self.unet, inputs.embeddings, spec.guidance_scale)
+            predict = guided_predictor(self.denoiser(inputs), inputs.embeddings, spec.guidance_scale)
             video = sample_from_noise(predict, noise, self.scheduler, spec.steps, generators, report)
         return Clip(rearrange(video, "b c f h w -> b f c h w").cpu(), spec.fps)

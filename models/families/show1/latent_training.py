@@ -17,7 +17,7 @@ from cascade.models.checkpoints.writing import write_vae
 from cascade.models.clip import Clip
 from cascade.models.families.show1.expert_translation import ExpertTranslation
 from cascade.models.families.show1.latent_unet import LatentVideoUNet
-from cascade.models.families.show1.training import downscale
+from cascade.models.families.show1.training import downscale, random_span
 from cascade.models.presets.show1 import ExpertTranslationOptions
 from cascade.models.presets.spec import Preset, StageSpec
 from cascade.models.training.batch import Batch
@@ -59,7 +59,8 @@ class ExpertTranslationTraining(DiffusionTraining[ExpertTranslationOptions]):
 
     def forward(self, batch: Batch, _phase: Phase, generator: Generator) -> Tensor:
         """Compute the diffusion loss of the latents of clips (batch, frames, 3, height, width): a scalar."""
-        folded = rearrange(batch.frames, "b f c h w -> (b f) c h w")
+        frames = random_span(batch.frames, self.recipe.window, generator)
+        folded = rearrange(frames, "b f c h w -> (b f) c h w")
         with torch.no_grad():
             moments = self.vae.encode(folded).latent_dist
             drawn = torch.randn(moments.mean.shape, generator=generator).to(folded.device)

@@ -14,7 +14,7 @@ from cascade.models.checkpoints.network import CheckpointNetwork
 from cascade.models.clip import Clip
 from cascade.models.diffusion.progress import PlannedSteps
 from cascade.models.diffusion.schedules import Scheduler
-from cascade.models.families.show1.first_frame import FirstFrame
+from cascade.models.families.show1.first_frame import NOISING_SCHEDULER, FirstFrame
 from cascade.models.families.show1.noise_augmentation import augmentation_schedule
 from cascade.models.families.show1.pixel_stage import PixelStage
 from cascade.models.families.show1.upscaling import Upscaler
@@ -27,8 +27,6 @@ from cascade.models.runtime.execution import Execution
 from cascade.models.stage import OnStep, StageInputs
 from cascade.models.text.encoders import PromptEncoder
 
-NOISING_SCHEDULER = "image_noising_scheduler"
-
 
 class SuperResolution(PixelStage[SuperResolutionOptions]):
     """Upscales overlapping windows; each sees the last upscaled frame of the one before.
@@ -38,10 +36,12 @@ class SuperResolution(PixelStage[SuperResolutionOptions]):
     it keeps the noised one.
 
     Attributes:
+        image_model: the class of the image model.
         blank_without_previous: without an image model the first window gets a frame of zeros, for networks that were
             trained so.
     """
 
+    image_model: ClassVar[type[FirstFrame]] = FirstFrame
     blank_without_previous: ClassVar[bool] = False
 
     def __init__(
@@ -67,7 +67,7 @@ class SuperResolution(PixelStage[SuperResolutionOptions]):
         if spec.options.first_frame is not None and checkpoints.available(
             spec.options.first_frame.checkpoint
         ):
-            stage.first_frame = FirstFrame.load(spec.options.first_frame, checkpoints, execution)
+            stage.first_frame = cls.image_model.load(spec.options.first_frame, checkpoints, execution)
         return stage
 
     @classmethod
@@ -75,8 +75,7 @@ class SuperResolution(PixelStage[SuperResolutionOptions]):
         image_model = spec.options.first_frame
         if image_model is None:
             return super().requirements(spec)
-        parts = ("unet", "scheduler", NOISING_SCHEDULER)
-        return (*super().requirements(spec), Requirement(image_model.checkpoint, parts, optional=True))
+        return (*super().requirements(spec), cls.image_model.requirement(image_model))
 
     @torch.inference_mode()
     def __call__(self, inputs: StageInputs[SuperResolutionOptions], on_step: OnStep) -> Clip:

@@ -152,13 +152,18 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
         super().__init__(spec, recipe, unet, captions, scheduler)
         self.augmentation = augmentation_schedule()
 
+    @property
+    def window(self) -> int:
+        """Frames that the network upscales at once."""
+        return self.spec.options.window
+
     def crop(self, _phase: Phase) -> None:
         return None
 
     def forward(self, batch: Batch, phase: Phase, generator: Generator) -> Tensor:
         """Compute the diffusion loss of a random window of clips (batch, frames, 3, height, width): a scalar."""
-        frames = self._window(batch.frames, generator)
-        condition = resize(downscale(frames, 4), *frames.shape[-2:])
+        frames = random_span(batch.frames, self.window, generator)
+        condition = resize(self.low_resolution(frames, generator), *frames.shape[-2:])
         if phase.crop is not None:
             both = torch.stack([frames, rearrange(condition, "b c f h w -> b f c h w")])
             frames, cropped = random_crop(both, phase.crop, generator)
@@ -166,10 +171,8 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
         level = int(torch.randint(self.recipe.max_noise_level + 1, (), generator=generator))
         noise = torch.randn(condition.shape, generator=generator).to(condition.device)
         condition = augment(condition, noise, level, self.augmentation)
-        has_previous = torch.rand(frames.shape[0], generator=generator) >= self.recipe.previous_dropout
-        noised_first = condition[:, :, 0]
-        without = torch.zeros_like(noised_first) if self.stage_class.blank_without_previous else noised_first
-        has_previous = has_previous[:, None, None, None].to(frames.device)
+        has_previous = self.has_previous(frames.shape[0], generator)[:, None, None, None].to(frames.device)
+        without = self.without_previous(condition[:, :, 0])
         condition[:, :, 0] = torch.where(has_previous, frames[:, 0], without)
 
         clean = rearrange(frames, "b f c h w -> b c f h w")
@@ -180,14 +183,28 @@ class SuperResolutionTraining(PixelTraining[SuperResolutionOptions]):
         inputs = torch.cat([sample, condition], dim=1)
         return prediction_loss(self.unet(inputs, timesteps, self.text(batch, generator), labels), target)
 
-    def _window(self, frames: Tensor, generator: Generator) -> Tensor:
-        """Cut a random window out of (batch, frames, channels, height, width), along time."""
-        length = self.spec.options.window
-        start = int(torch.randint(frames.shape[1] - length + 1, (), generator=generator))
-        return frames[:, start : start + length]
+    def has_previous(self, videos: int, generator: Generator) -> Tensor:
+        """Draw which of the videos have a frame before the window: (batch,), bool."""
+        return torch.rand(videos, generator=generator) >= self.recipe.previous_dropout
+
+    def without_previous(self, noised_first: Tensor) -> Tensor:
+        """Return what first windows begin with, in the place of their own noised frame (batch, channels, height, width)."""
+        return torch.zeros_like(noised_first) if self.stage_class.blank_without_previous else noised_first
+
+    def low_resolution(self, frames: Tensor, _generator: Generator) -> Tensor:
+        """Make what the stage before would give: (batch, frames, channels, height, width) to a quarter of height and width."""
+        return downscale(frames, 4)
 
     def previous(self, batch: Batch) -> Clip:
         return Clip(downscale(batch.frames[:1], 4), self.spec.fps)
+
+
+def random_span(frames: Tensor, length: int | None, generator: Generator) -> Tensor:
+    """Cut a random span of `length` frames out of (batch, frames, channels, height, width); None leaves them whole."""
+    if length is None:
+        return frames
+    start = int(torch.randint(frames.shape[1] - length + 1, (), generator=generator))
+    return frames[:, start : start + length]
 
 
 def downscale(frames: Tensor, factor: int) -> Tensor:

@@ -122,7 +122,7 @@ def test_a_preset_error_is_a_value_error_of_the_models_floor() -> None:
     assert issubclass(PresetError, ModelError)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("shapes", 32), ("show-1", 77), ("wan", 512)])
+@pytest.mark.parametrize(("name", "limit"), [("shapes", 64), ("show-1", 77), ("wan", 512)])
 def test_a_preset_says_how_many_tokens_of_a_prompt_it_reads(name: str, limit: int) -> None:
     assert PRESETS[name].max_prompt_tokens == limit
     assert {spec.max_prompt_tokens for spec in PRESETS[name].stages} == {limit}

@@ -130,7 +130,7 @@ def test_presets_are_found_by_their_names() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_well_formed(name: str) -> None:
     preset = PRESETS[name]
-    assert re.fullmatch(r"[a-z0-9-]+", name)
+    assert re.fullmatch(r"[a-z0-9.-]+", name)
     assert len(set(preset.stage_names)) == len(preset.stages) >= 1
     assert preset.example_prompts
     assert preset.stages[-1].size in preset.sizes

@@ -53,6 +53,7 @@ COMMANDS = {
     "keys revoke": (),
     "up": (),
     "doctor": (),
+    "plan": (),
     "demo": ("--preset", "--seed", "--output"),
     "gateway": (),
     "worker": (),

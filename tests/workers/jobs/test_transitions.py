@@ -61,8 +61,8 @@ def test_the_plan_is_resolved_once_from_the_request() -> None:
 def test_progress_counts_the_steps_of_all_stages() -> None:
     job = new_job("video_1", replace(REQUEST, steps=dict.fromkeys(STAGES, 10)), 0)
     job = advance_stage(start_stage(job, FIRST, "w", 1), FIRST, 5, 10)
-    # Super-resolution has a first frame of 2 steps and four windows of 10, and expert translation does the last 3 of 10.
-    assert job.progress == 5 / (10 + 10 + 2 + 4 * 10 + 3)
+    # Super-resolution has a first frame of 2 steps and four windows of 10, and expert translation does the last 5 of 10.
+    assert job.progress == 5 / (10 + 10 + 2 + 4 * 10 + 5)
 
 
 def test_a_job_that_is_over_does_not_change() -> None:

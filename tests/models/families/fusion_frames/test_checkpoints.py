@@ -39,6 +39,7 @@ from cascade.models.presets.kandinsky_video import (
     VERSION_1_1,
 )
 from cascade.models.runtime.execution import Execution
+from cascade.service.cli import checkpoints as command
 from cascade.service.cli.checkpoints import app
 from cascade.workers.settings import get_settings
 from tests.models.checkpoints.stand_in_hub import StandInHub
@@ -321,7 +322,8 @@ def settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize("repository", FILES)
-def test_the_commands_list_and_verify_both_versions(repository: str) -> None:
+def test_the_commands_list_and_verify_both_versions(repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command.console, "width", 300)
     preset = PUBLISHED[repository].name
     listed = CliRunner().invoke(app, ["list", preset], env={"COLUMNS": "300"})
     assert listed.exit_code == 0
@@ -335,8 +337,8 @@ def test_the_command_pulls_the_files_of_a_version_and_nothing_else(tmp_path: Pat
     text = ("config.json", "tokenizer.json", "model.safetensors", "flax_model.msgpack", "README.md")
     version = (*FILES[VERSION_1_1], "configs.json", "README.md")
     repositories = {
-        TEXT_ENCODER: dict.fromkeys(text, b"{}"),
-        VERSION_1_1: dict.fromkeys(version, b"some"),
+        TEXT_ENCODER: {file: file.encode() for file in text},  # alike ones would be fetched once
+        VERSION_1_1: {file: file.encode() for file in version},
     }
     with StandInHub(repositories).serve() as hub:
         done = subprocess.run(

@@ -30,7 +30,7 @@ from cascade.models.families.pipelines.frames import check_frames
 from cascade.models.families.pipelines.pipeline import PipelineStage
 from cascade.models.families.pipelines.progress import ReportingBar
 from cascade.models.families.registry import load_stage
-from cascade.models.families.shapes.random_checkpoints import VOCABULARY, _tokenizer
+from cascade.models.families.shapes.random_checkpoints import MAX_TOKENS, VOCABULARY, _tokenizer
 from cascade.models.presets.pipelines import WAN, TextToVideoOptions, VideoToVideoOptions
 from cascade.models.presets.spec import AnyStageSpec
 from cascade.models.runtime.execution import Execution
@@ -71,7 +71,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
                 intermediate_size=32,
                 num_hidden_layers=1,
                 num_attention_heads=4,
-                max_position_embeddings=32,
+                max_position_embeddings=MAX_TOKENS,
             )
         ),
         "unet": UNet3DConditionModel(

@@ -15,6 +15,7 @@ from cascade.models.clip import Clip
 from cascade.models.families.registry import load_stage
 from cascade.models.families.shapes.analyser import agreement, analyse
 from cascade.models.families.shapes.captions import canonical_caption
+from cascade.models.families.shapes.layout import VARIABLES
 from cascade.models.families.shapes.moving_shapes import MovingShapes
 from cascade.models.families.shapes.scene import SHAPES as KINDS
 from cascade.models.families.shapes.scene import Scene
@@ -46,7 +47,7 @@ def prior_of(folder: Path, caption: str) -> Tensor:
     network = checkpoints.network("shapes/keyframes", ShapesUNet, CPU)
     assert network.prior is not None
     with torch.inference_mode():
-        (prior,) = network.prior(text.prompt)
+        (prior,) = network.prior(text.prompt, torch.zeros(1, len(VARIABLES)))
     assert isinstance(prior, Tensor)
     return prior
 

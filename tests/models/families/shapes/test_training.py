@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from cascade.models.checkpoints.files import read_weights
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.families.shapes.caption_prior import PRIOR_CHANNELS
-from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.moving_shapes import Annotation, MovingShapes
 from cascade.models.families.shapes.recipes import RECIPES
-from cascade.models.families.shapes.scene import Scene
 from cascade.models.families.shapes.training import (
-    SmallInterpolationTraining,
+    FirstFrameTraining,
     SmallKeyframesTraining,
     prior_target,
     train_motion,
+    training_layouts,
 )
 from cascade.models.families.shapes.unet import ShapesUNet
 from cascade.models.families.show1.motion import motion_of, unpack_motion
@@ -44,6 +44,7 @@ SMALL: dict[str, tuple[Phase, ...]] = {
     ),
     "interpolation": (Phase(4, 1),),
     "super-resolution": (Phase(4, 1, crop=(40, 64)),),
+    "first-frame": (Phase(4, 2, crop=(40, 64)),),
     "autoencoder": (Phase(4, 2, crop=(64, 64)),),
     "expert-translation": (Phase(4, 1, train_text=True),),
 }
@@ -66,11 +67,12 @@ def training(part: str, checkpoints: Path, folder: Path, phases: tuple[Phase, ..
     )
     found = Checkpoints(checkpoints)
     frames = min(spec.frames, 9) if part == "expert-translation" else spec.frames
+    stage = kind.load(spec, recipe, found, SHAPES)
     return Training(
-        kind.load(spec, recipe, found, SHAPES),
+        stage,
         MovingShapes("train", frames, spec.height, spec.width),
         folder,
-        found.path(spec.checkpoint),
+        found.path(stage.checkpoint),
         precision=PRECISION.get(part, "no"),
         rhythm=Rhythm(save_every=1, sample_every=1000),
     )
@@ -146,7 +148,7 @@ def test_a_phase_trains_the_layers_it_names(shapes_checkpoints: Path) -> None:
         ("temporal", temporal),
         ("spatial", everything - temporal - prior),
         ("prior", prior),
-        ("questions", set()),
+        ("questions", {name for name in prior if name.startswith(("prior.norm_text.", "prior.layers."))}),
         ("all", everything - prior),
     ):
         stage.select(Phase(1, 1, trainable, train_text=trainable == "questions"))
@@ -159,7 +161,7 @@ def test_a_phase_trains_the_layers_it_names(shapes_checkpoints: Path) -> None:
 def test_questions_need_no_clips(shapes_checkpoints: Path) -> None:
     stage = keyframes(shapes_checkpoints)
     phases = RECIPES["shapes"]["keyframes"].phases
-    assert [stage.clips_per_step(phase) for phase in phases] == [0, 64, 64, 8]
+    assert [stage.clips_per_step(phase) for phase in phases] == [0, 0, 64, 64, 8, 8]
     batch = Batch(torch.empty(0), ())
     loss = stage(batch, Phase(1, 8, "questions", train_text=True), torch.Generator().manual_seed(0))
     assert loss > 1
@@ -186,8 +188,9 @@ def test_images_see_the_prior_of_their_own_frame(shapes_checkpoints: Path) -> No
         lambda _network, args, options: inputs.append((args[0], options["prior"])), with_kwargs=True
     )
     stage(batch, Phase(1, 4, "spatial"), torch.Generator().manual_seed(0))
-    text = stage.captions(batch.captions, 0.0, torch.Generator())
-    priors = stage.unet.prior_of(text, (8, 20, 32))
+    generator = torch.Generator().manual_seed(0)
+    text = stage.captions(batch.captions, 0.0, generator)
+    priors = stage.unet.prior_of(text, training_layouts(batch, generator), (8, 20, 32))
     sample, prior = inputs[0]
     assert prior.shape == (4, PRIOR_CHANNELS, 1, 20, 32)
     for clip in range(4):
@@ -197,30 +200,14 @@ def test_images_see_the_prior_of_their_own_frame(shapes_checkpoints: Path) -> No
         assert errors[frames[0]] == min(errors)
 
 
-def test_interpolation_begins_as_keyframes_but_for_what_it_has_more(shapes_checkpoints: Path) -> None:
-    trained = read_weights(shapes_checkpoints / "shapes" / "keyframes" / "unet")
-    stage = training("interpolation", shapes_checkpoints, Path()).stage
-    assert isinstance(stage, SmallInterpolationTraining)
-    last = (
-        Checkpoints(shapes_checkpoints).network("shapes/interpolation", ShapesUNet, CPU).unet.conv_out.weight
-    )
-    own, pixels = stage.unet.state_dict(), 3 * stage.unet.config.patch_size**2
-    first = "unet.conv_in.weight"
-    assert torch.equal(own[first][:, :pixels], trained[first][:, :pixels])
-    assert not own[first][:, pixels:].any()
-    assert torch.equal(own["unet.conv_out.weight"], last)
-    others = [name for name in own if not name.startswith(("unet.conv_in", "unet.conv_out"))]
-    assert len(others) > 400
-    assert all(torch.equal(own[name], trained[name]) for name in others)
-
-
-def test_the_shipped_names_of_keyframes_are_understood_by_interpolation() -> None:
-    """Their tensors stand without a prefix."""
-    stage = training("interpolation", Path("nowhere"), Path()).stage
-    assert isinstance(stage, SmallInterpolationTraining)
-    shipped = Checkpoints(Path("nowhere")).network("shapes/keyframes", ShapesUNet, CPU)
-    name = "unet.mid_block.attentions.0.to_q.weight"
-    assert torch.equal(stage.unet.state_dict()[name], shipped.state_dict()[name])
+def test_the_first_frame_is_learned_in_a_checkpoint_of_its_own(
+    shapes_checkpoints: Path, tmp_path: Path
+) -> None:
+    run = training("first-frame", shapes_checkpoints, tmp_path)
+    assert isinstance(run.stage, FirstFrameTraining)
+    assert run.stage.checkpoint == "shapes/first-frame"
+    clip = run.stage.sample(Batches(run.clips, 1, None, 0)[0], 7)
+    assert clip.frames.shape == (1, 1, 3, 80, 128)
 
 
 def test_a_prior_learns_colours_and_where_scenes_are_known_their_kinds_of_shape() -> None:
@@ -228,7 +215,7 @@ def test_a_prior_learns_colours_and_where_scenes_are_known_their_kinds_of_shape(
     target = prior_target(batch)
     assert target.shape == (2, PRIOR_CHANNELS, 8, 20, 32)
     assert torch.equal(target[:, :3], batch.frames.transpose(1, 2))
-    scenes = [annotation for annotation in batch.annotations if isinstance(annotation, Scene)]
+    scenes = [annotation.scene for annotation in batch.annotations if isinstance(annotation, Annotation)]
     assert target[:, 3:].amax(dim=(2, 3, 4)).count_nonzero(dim=1).tolist() == [
         len({scene.shape, scene.second.shape} if scene.second else {scene.shape}) for scene in scenes
     ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,6 +17,7 @@ from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.checkpoints.writing import write_network
 from cascade.models.errors import CheckpointError
 from cascade.models.families.shapes.caption_prior import PRIOR_CHANNELS
+from cascade.models.families.shapes.layout import VARIABLES
 from cascade.models.families.shapes.random_checkpoints import (
     INTERPOLATION,
     KEYFRAMES,
@@ -30,14 +30,6 @@ from cascade.models.runtime.execution import Execution
 from tests.models.network_checks import check_begins_as_image_model, check_temporal_layers_mix_frames
 
 CPU = Execution(device="cpu")
-FLAT_KEYS = {
-    "patch_size": 2,
-    "layout": [4, 5, 8],
-    "residual": False,
-    "attention_across_space": [False, True],
-    "temporal_heads": 2,
-}
-"""What the configuration of keyframes had beside the published keys, all side by side, when it was first written."""
 
 
 def shaken(network: ShapesUNet) -> ShapesUNet:
@@ -82,7 +74,9 @@ def test_it_is_prior_patches_unet_patches_and_condition(
         output = network(video, 500, text, labels)
         sample = video
         if network.prior is not None:
-            prior = functional.interpolate(network.prior(text), (4, 16, 24), mode="trilinear")
+            prior = functional.interpolate(
+                network.prior(text, torch.zeros(1, len(VARIABLES))), (4, 16, 24), mode="trilinear"
+            )
             sample = torch.cat([video, prior], dim=1)
         inner = network.unet(corners(sample, config.patch_size), 500, text, labels)
         expected = from_corners(inner, config.patch_size)
@@ -101,12 +95,14 @@ def test_a_network_with_a_prior_sees_what_its_words_alone_decide() -> None:
     network = shaken(ShapesUNet(KEYFRAMES))
     sample, text = torch.randn(1, 3, 8, 20, 32), torch.randn(1, 5, TEXT_WIDTH)
     with torch.inference_mode():
-        own = network.prior_of(text, (8, 20, 32))
+        own = network.prior_of(text, None, (8, 20, 32))
         assert own.shape == (1, PRIOR_CHANNELS, 8, 20, 32)
         plain = network(sample, 500, text)
         assert torch.equal(plain, network(sample, 500, text, prior=own))
         other = network(sample, 500, text, prior=own.flip(-1))
+        laid_out = network(sample, 500, text, layout=torch.ones(1, len(VARIABLES)))
     assert (other - plain).abs().max() > 1e-3
+    assert (laid_out - plain).abs().max() > 1e-3
 
 
 def test_a_fresh_residual_network_predicts_its_condition() -> None:
@@ -136,29 +132,6 @@ def test_a_written_network_is_read_back(tmp_path: Path) -> None:
     assert_equal_networks(again, network)
 
 
-def test_a_checkpoint_as_it_was_first_written_is_read_as_the_same_network(tmp_path: Path) -> None:
-    """With one flat configuration, the UNet's tensors without a prefix, and the prior's named `layout`."""
-    network = shaken(ShapesUNet(KEYFRAMES))
-    unet = tmp_path / "first" / "unet"
-    unet.mkdir(parents=True)
-    published = asdict(PIXEL_UNET)
-    (unet / "config.json").write_text(
-        json.dumps({"_class_name": "UNet3DConditionModel"} | published | FLAT_KEYS)
-    )
-    first_names = {first_name(name): tensor for name, tensor in network.state_dict().items()}
-    assert not [name for name in first_names if name.startswith(("unet.", "prior."))]
-    save_file(first_names, unet / "diffusion_pytorch_model.safetensors")
-
-    assert verify(tmp_path / "first", Requirement("first", ("unet",), {"unet": ShapesUNet})) == []
-    again = Checkpoints(tmp_path).network("first", ShapesUNet, CPU)
-    assert again.config == KEYFRAMES
-    assert_equal_networks(again, network)
-
-
-def first_name(name: str) -> str:
-    return name.replace("prior.", "layout.", 1) if name.startswith("prior.") else name.removeprefix("unet.")
-
-
 def assert_equal_networks(first: ShapesUNet, second: ShapesUNet) -> None:
     tensors, others = first.state_dict(), second.state_dict()
     assert tensors.keys() == others.keys()
@@ -170,9 +143,8 @@ def assert_equal_networks(first: ShapesUNet, second: ShapesUNet) -> None:
         torch.testing.assert_close(first(*inputs), second(*inputs))
 
 
-@pytest.mark.parametrize("nested", [True, False])
-def test_a_configuration_that_would_change_the_arithmetic_is_refused(nested: bool) -> None:
-    config: dict[str, Any] = ShapesUNet(KEYFRAMES).config_json() if nested else asdict(PIXEL_UNET) | FLAT_KEYS
+def test_a_configuration_that_would_change_the_arithmetic_is_refused() -> None:
+    config: dict[str, Any] = ShapesUNet(KEYFRAMES).config_json()
     with pytest.raises(CheckpointError, match="new_trick"):
         ShapesUNetConfig.from_dict(config | {"new_trick": 1})
 

@@ -33,8 +33,11 @@ class SilentCaptions(CaptionEncoder):
     def select(self, *, trained: bool) -> None:
         self.trained = trained
 
-    def forward(self, captions: Sequence[str], _dropout: float, _generator: Generator) -> Tensor:
+    def forward(
+        self, captions: Sequence[str], _dropout: float, _generator: Generator, *, padded: bool = True
+    ) -> Tensor:
         """(batch, tokens, features)."""
+        assert padded
         return torch.ones(len(captions), 2, TEXT_WIDTH)
 
 

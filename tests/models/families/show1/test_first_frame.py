@@ -15,7 +15,7 @@ from torch import Tensor
 from cascade.models.checkpoints.loading import Checkpoints
 from cascade.models.checkpoints.writing import write_network
 from cascade.models.clip import Clip, PromptEmbeddings
-from cascade.models.families.show1.first_frame import FirstFrame
+from cascade.models.families.show1.first_frame import FirstFrame, OneFrame
 from cascade.models.families.show1.noise_augmentation import augmentation_schedule
 from cascade.models.families.show1.pixel_unet import PixelVideoUNet
 from cascade.models.families.show1.super_resolution import SuperResolution
@@ -175,7 +175,9 @@ def test_the_image_model_is_on_its_device_only_while_it_runs(checkpoints: Checkp
     frame = FirstFrame.load(IMAGE_MODEL, checkpoints, execution)
     unet = Moved.from_pretrained(checkpoints.path("image") / "unet")
     unet.events = []
-    moved = FirstFrame(IMAGE_MODEL, unet, checkpoints.scheduler("image"), augmentation_schedule(), execution)
+    moved = FirstFrame(
+        IMAGE_MODEL, OneFrame(unet), checkpoints.scheduler("image"), augmentation_schedule(), execution
+    )
     inputs = stage_inputs(spec(IMAGE_MODEL), (7,))
     assert torch.equal(moved(inputs), frame(inputs))
     assert unet.events == ["cpu", "run", "run", "cpu"]
