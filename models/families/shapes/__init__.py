@@ -7,7 +7,7 @@ measures their data.
 | the image model that upscales the first frame | `image_unet.py` |
 | temporal attention that sees all pixels of all frames | `space_time_attention.py` |
 | stages | `stages.py` |
-| the data: scenes, their captions and pictures, an endless set of clips | `scene.py`, `lexicon.py`, `captions.py`, `typos.py`, `drawing.py`, `moving_shapes.py` |
+| the data: scenes, their captions and pictures, an endless set of clips | `scene.py`, `lexicon.py`, `captions.py`, `caption_words.py`, `one_shape_forms.py`, `two_shape_forms.py`, `typos.py`, `drawing.py`, `moving_shapes.py` |
 | training: the stages, the text encoder's questions, what super-resolution is to undo, the recipes | `training.py`, `caption_questions.py`, `deformation.py`, `recipes.py` |
 | untrained checkpoints to begin with | `random_checkpoints.py` |
 | evaluation: suites, scenes to prompt with, what a clip shows, small feature networks | `suites.py`, `scenes.py`, `analyser.py`, `small_networks.py` |

@@ -11,7 +11,9 @@ from cascade.models.families.shapes import captions
 from cascade.models.families.shapes.captions import caption
 from cascade.models.families.shapes.lexicon import BACKGROUND_WORDS, COLOUR_WORDS, SHAPE_NOUNS, SIZE_WORDS
 from cascade.models.families.shapes.moving_shapes import MovingShapes
+from cascade.models.families.shapes.one_shape_forms import FORMS, HELD_OUT_FORMS
 from cascade.models.families.shapes.scene import Scene, Second, random_scene
+from cascade.models.families.shapes.two_shape_forms import HELD_OUT_PAIR_FORMS, PAIR_FORMS
 from cascade.models.families.shapes.typos import mistype, neighbours
 
 COUNT = 2_000
@@ -95,8 +97,8 @@ def test_captions_hardly_ever_repeat_but_for_the_canonical_ones() -> None:
 
 @pytest.mark.usefixtures("plain")
 def test_held_out_forms_are_not_among_the_training_ones() -> None:
-    assert not set(captions.FORMS) & set(captions.HELD_OUT_FORMS)
-    assert not set(captions.PAIR_FORMS) & set(captions.HELD_OUT_PAIR_FORMS)
+    assert not set(FORMS) & set(HELD_OUT_FORMS)
+    assert not set(PAIR_FORMS) & set(HELD_OUT_PAIR_FORMS)
     train = MovingShapes("train", 2, 20, 32)
     assert not any("can be found" in train[index].caption for index in range(1_000))
 
